@@ -1,0 +1,27 @@
+// Wires the aggregator: the controller of the batch transport, health and metrics.
+import { Module, type DynamicModule } from '@nestjs/common';
+import { KafkaClient } from '#kafka';
+import { AggregatorMetrics, healthModule } from '#runtime';
+import { AGGREGATOR_SETTINGS, RowsController, type AggregatorSettings } from './rows.controller.js';
+
+@Module({})
+export class AggregatorModule {
+  static register(args: {
+    client: KafkaClient;
+    metrics: AggregatorMetrics;
+    settings: AggregatorSettings;
+    ready: () => Promise<string[]>;
+  }): DynamicModule {
+    const { metrics } = args;
+    return {
+      module: AggregatorModule,
+      imports: [healthModule({ ready: args.ready, metrics: () => metrics.text(), contentType: metrics.contentType })],
+      controllers: [RowsController],
+      providers: [
+        { provide: KafkaClient, useValue: args.client },
+        { provide: AggregatorMetrics, useValue: metrics },
+        { provide: AGGREGATOR_SETTINGS, useValue: args.settings },
+      ],
+    };
+  }
+}

@@ -1,0 +1,79 @@
+// The aggregator service: a Nest microservice on the batch transport, with health and metrics over HTTP.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
+import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent } from '#kafka';
+import {
+  AggregatorMetrics,
+  createLogger,
+  kafkaLogger,
+  nestLogger,
+  configOrExit,
+  runService,
+  type Logger,
+  type ServiceConfig,
+} from '#runtime';
+import { AggregatorModule } from './aggregator.module.js';
+
+/** The transport: one consumer group per pipeline, on its rows. */
+function openTransport(
+  config: ServiceConfig,
+  pipelines: ReadonlyMap<string, Pipeline>,
+  client: KafkaClient,
+  logger: Logger,
+  onFatal: (error: unknown) => void,
+): KafkaBatchServer {
+  return new KafkaBatchServer({
+    client,
+    logger: kafkaLogger(logger),
+    onFatal,
+    groups: [...pipelines.keys()].map((name) => ({
+      name,
+      groupId: groupIds.aggregator(config.topicPrefix, name),
+      topic: pipelineTopics(config.topicPrefix, name).rows,
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      onEvent: (event) => logTaskEvent(kafkaLogger(logger), name, event),
+    })),
+  });
+}
+
+const config = configOrExit('aggregator');
+const logger = createLogger({ service: 'aggregator', level: config.logLevel });
+const metrics = new AggregatorMetrics();
+
+await runService({
+  name: 'aggregator',
+  logger,
+  start: async ({ fatal }) => {
+    const pipelines = readPipelines(config.pipelinesDir);
+    const client = new KafkaClient({
+      brokers: config.kafkaBrokers,
+      clientId: 'caudal-aggregator',
+      logger: kafkaLogger(logger),
+    });
+    await client.connect();
+    await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
+    const transport = openTransport(config, pipelines, client, logger, fatal);
+    const module = AggregatorModule.register({
+      client,
+      metrics,
+      settings: { config, pipelines },
+      ready: () => groupsNotReady({ checks: { kafka: () => client.ping(1_500) }, groups: transport.groupStatus() }),
+    });
+    const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+      logger: nestLogger(logger),
+      abortOnError: false,
+    });
+    app.connectMicroservice({ strategy: transport });
+    await app.listen(config.port, config.host);
+    await app.startAllMicroservices();
+    logger.info({ host: config.host, port: config.port }, 'aggregator is consuming');
+    return {
+      stop: async () => {
+        await app.close();
+        await client.close();
+      },
+    };
+  },
+});

@@ -1,0 +1,75 @@
+// Translates the batch transport's messages into calls of the partition's task. A group is a pipeline.
+import { Controller, Inject, UseFilters } from '@nestjs/common';
+import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import type { Pipeline } from '#contracts';
+import {
+  KafkaBatchContext,
+  KafkaClient,
+  RethrowFilter,
+  TASK_PATTERNS,
+  type TaskBatchMessage,
+  type TaskMessage,
+} from '#kafka';
+import { AggregatorMetrics, type ServiceConfig } from '#runtime';
+import { GroupByTask } from './group-by.task.js';
+
+export const AGGREGATOR_SETTINGS = Symbol('aggregator settings');
+export interface AggregatorSettings {
+  config: ServiceConfig;
+  pipelines: ReadonlyMap<string, Pipeline>;
+}
+
+@Controller()
+@UseFilters(RethrowFilter)
+export class RowsController {
+  private readonly tasks = new Map<string, GroupByTask>();
+
+  constructor(
+    @Inject(KafkaClient) private readonly client: KafkaClient,
+    @Inject(AggregatorMetrics) private readonly metrics: AggregatorMetrics,
+    @Inject(AGGREGATOR_SETTINGS) private readonly settings: AggregatorSettings,
+  ) {}
+
+  @MessagePattern(TASK_PATTERNS.acquire)
+  async acquire(@Payload() message: TaskMessage, @Ctx() context: KafkaBatchContext): Promise<bigint> {
+    return this.task(message).acquire(context.getContext());
+  }
+
+  @MessagePattern(TASK_PATTERNS.process)
+  async process(@Payload() message: TaskBatchMessage, @Ctx() context: KafkaBatchContext): Promise<void> {
+    const task = this.task(message);
+    await task.process(message.batch, context.getContext());
+    const lag = message.batch.highWatermark - message.batch.next;
+    const labels = { pipeline: message.group, partition: message.partition };
+    this.metrics.lagRecords.set(labels, Number(lag > 0n ? lag : 0n));
+    this.metrics.openWindows.set(labels, task.size);
+  }
+
+  @EventPattern(TASK_PATTERNS.drop)
+  async drop(@Payload() message: TaskMessage): Promise<void> {
+    const name = nameOf(message);
+    const task = this.tasks.get(name);
+    this.tasks.delete(name);
+    await task?.drop();
+  }
+
+  private task(message: TaskMessage): GroupByTask {
+    const name = nameOf(message);
+    let task = this.tasks.get(name);
+    if (!task) {
+      const { config, pipelines } = this.settings;
+      task = new GroupByTask({
+        client: this.client,
+        prefix: config.topicPrefix,
+        pipeline: pipelines.get(message.group)!,
+        partition: message.partition,
+        partitions: config.partitions,
+        metrics: this.metrics,
+      });
+      this.tasks.set(name, task);
+    }
+    return task;
+  }
+}
+
+const nameOf = ({ group, partition }: TaskMessage): string => `${group}/${partition}`;

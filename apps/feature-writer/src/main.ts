@@ -1,0 +1,82 @@
+// The feature-writer service: a Nest microservice on the batch transport, with health and metrics over HTTP.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
+import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent } from '#kafka';
+import { openRedis } from '#redis';
+import { createLogger, kafkaLogger, nestLogger, configOrExit, runService, WriterMetrics, type Logger, type ServiceConfig } from '#runtime';
+import { FeatureWriterModule } from './feature-writer.module.js';
+import { Reports } from './report.js';
+
+const TICK_MS = 5_000;
+
+/** The transport: one consumer group per pipeline, on its features. */
+function openTransport(
+  config: ServiceConfig,
+  pipelines: ReadonlyMap<string, Pipeline>,
+  client: KafkaClient,
+  logger: Logger,
+  onFatal: (error: unknown) => void,
+): KafkaBatchServer {
+  return new KafkaBatchServer({
+    client,
+    logger: kafkaLogger(logger),
+    onFatal,
+    groups: [...pipelines.keys()].map((name) => ({
+      name,
+      groupId: groupIds.writer(config.topicPrefix, name),
+      topic: pipelineTopics(config.topicPrefix, name).features,
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      tickMs: TICK_MS,
+      onEvent: (event) => logTaskEvent(kafkaLogger(logger), name, event),
+    })),
+  });
+}
+
+const config = configOrExit('feature-writer');
+const logger = createLogger({ service: 'feature-writer', level: config.logLevel });
+const metrics = new WriterMetrics();
+
+await runService({
+  name: 'feature-writer',
+  logger,
+  start: async ({ fatal }) => {
+    const pipelines = readPipelines(config.pipelinesDir);
+    const client = new KafkaClient({
+      brokers: config.kafkaBrokers,
+      clientId: 'caudal-feature-writer',
+      logger: kafkaLogger(logger),
+    });
+    await client.connect();
+    await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
+    const redis = await openRedis({ url: config.redisUrl, name: 'caudal-feature-writer' });
+    const reports = new Reports(client, config.topicPrefix);
+    const transport = openTransport(config, pipelines, client, logger, fatal);
+    const checks = { kafka: () => client.ping(1_500), redis: () => redis.ping() };
+    const module = FeatureWriterModule.register({
+      client,
+      redis,
+      reports,
+      metrics,
+      settings: { config, pipelines },
+      ready: () => groupsNotReady({ checks, groups: transport.groupStatus() }),
+    });
+    const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+      logger: nestLogger(logger),
+      abortOnError: false,
+    });
+    app.connectMicroservice({ strategy: transport });
+    await app.listen(config.port, config.host);
+    await app.startAllMicroservices();
+    logger.info({ host: config.host, port: config.port }, 'feature-writer is consuming');
+    return {
+      stop: async () => {
+        await app.close();
+        await reports.close();
+        await client.close();
+        await redis.close();
+      },
+    };
+  },
+});

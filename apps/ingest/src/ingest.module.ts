@@ -1,0 +1,48 @@
+// Wires the opened services into Nest: controllers above, libs below.
+import { Module, type DynamicModule } from '@nestjs/common';
+import { KafkaClient } from '#kafka';
+import { healthModule, type IngestMetrics, type ServiceConfig } from '#runtime';
+import { RunParts } from './runs/run-parts.js';
+import { RunStore } from './runs/run-store.js';
+import { RunsController, TOPIC_PREFIX } from './runs/runs.controller.js';
+import type { IngestServices } from './services.js';
+import { Intake } from './uploads/intake.js';
+import { UPLOAD_SETTINGS, UploadsController, type UploadSettings } from './uploads/uploads.controller.js';
+
+@Module({})
+export class IngestModule {
+  static register(services: IngestServices, config: ServiceConfig, metrics: IngestMetrics): DynamicModule {
+    const settings: UploadSettings = {
+      pipelines: services.pipelines,
+      limits: config.limits,
+      closedBecause: () =>
+        services.store.writable ? null : 'Kafka does not answer; nothing was kept: send the file again',
+    };
+    return {
+      module: IngestModule,
+      imports: [healthModule({ ready: () => notReadyBecause(services), metrics: () => metrics.text(), contentType: metrics.contentType })],
+      controllers: [UploadsController, RunsController],
+      providers: [
+        { provide: Intake, useValue: services.intake },
+        { provide: RunStore, useValue: services.store },
+        { provide: RunParts, useValue: services.parts },
+        { provide: KafkaClient, useValue: services.client },
+        { provide: TOPIC_PREFIX, useValue: config.topicPrefix },
+        { provide: UPLOAD_SETTINGS, useValue: settings },
+      ],
+    };
+  }
+}
+
+const PROBE_MS = 1_500;
+
+async function notReadyBecause(services: IngestServices): Promise<string[]> {
+  const reasons: string[] = [];
+  await Promise.all([
+    services.client.ping(PROBE_MS).catch(() => reasons.push('kafka_away')),
+    services.redis.ping().catch(() => reasons.push('redis_away')),
+  ]);
+  if (!services.store.writable) reasons.push('runs_not_written');
+  for (const [pipeline, queue] of services.queues) if (!queue.isReady) reasons.push(`publisher_not_ready: ${pipeline}`);
+  return reasons;
+}

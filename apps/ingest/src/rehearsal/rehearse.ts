@@ -1,0 +1,142 @@
+// A rehearsal (`save_to_db=false`): the file's own contribution, computed from empty state by the same code as the
+// aggregator's, compared with what Redis holds. Nothing is written to rows, features or Redis.
+import {
+  keyRenderer,
+  LIMITS,
+  type FeatureRecord,
+  type FeatureValue,
+  type Pipeline,
+  type StoredRun,
+  type TopicRange,
+  type View,
+  decodeRow,
+} from '#contracts';
+import type { RedisStore } from '#redis';
+import { GroupBy } from '#windowing';
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import type { RunParts } from '../runs/run-parts.js';
+import { readTypedFile } from '../uploads/typed-file.js';
+
+interface ResultItem {
+  key: Record<string, string>;
+  window: FeatureRecord['window'];
+  features: Record<string, FeatureValue>;
+}
+interface DiffItem {
+  key: Record<string, string>;
+  feature: string;
+  old: string | null;
+  new: string | null;
+}
+type ViewDiff =
+  | { not_comparable: true }
+  | { added: number; changed: number; unchanged: number; missing: number; items: DiffItem[]; truncated?: true };
+
+export interface RehearsalDocument {
+  result: Record<string, ResultItem[]>;
+  diff: Record<string, ViewDiff>;
+  /** Views of which not every item is listed. */
+  truncated?: string[];
+}
+
+export class TooManyGroups extends Error {
+  readonly code = 'too_many_groups';
+  readonly retriable = false;
+  constructor() {
+    super(`the file has more than ${LIMITS.rehearsalGroups} groups: too many for a rehearsal over HTTP`);
+  }
+}
+
+const ROWS_PER_TURN = 1_000;
+const REDIS_BATCH = 500;
+
+export class Rehearsal {
+  constructor(
+    private readonly redis: RedisStore,
+    private readonly parts: RunParts,
+  ) {}
+
+  /** Computes, compares and keeps the document. Throws {@link TooManyGroups}, or a RedisError. */
+  async run(run: StoredRun, pipeline: Pipeline, typedPath: string): Promise<TopicRange> {
+    const groupBy = await computeFile(pipeline, typedPath);
+    const records = Map.groupBy(groupBy.results(), (record) => record.view);
+    const document: RehearsalDocument = { result: {}, diff: {} };
+    for (const view of pipeline.views) {
+      const found = records.get(view.name) ?? [];
+      const listed = found.slice(0, LIMITS.rehearsalItemsPerView);
+      document.result[view.name] = listed.map(({ key, window, features }) => ({ key, window, features }));
+      if (listed.length < found.length) document.truncated = [...(document.truncated ?? []), view.name];
+      document.diff[view.name] =
+        view.window.type === 'upload' ? await this.compare(pipeline, view, found) : { not_comparable: true };
+    }
+    return this.parts.write(run.id, document);
+  }
+
+  private async compare(pipeline: Pipeline, view: View, records: FeatureRecord[]): Promise<ViewDiff> {
+    const render = keyRenderer(view.redis.key, view.groupBy);
+    const keyOf = (record: FeatureRecord) =>
+      render({ pipeline: pipeline.name, view: view.name, key: record.key, windowStart: null, windowEnd: null });
+    const counts = { added: 0, changed: 0, unchanged: 0, missing: 0 };
+    const items: DiffItem[] = [];
+    const named = new Set<string>();
+    for (let at = 0; at < records.length; at += REDIS_BATCH) {
+      const batch = records.slice(at, at + REDIS_BATCH);
+      const keys = batch.map(keyOf);
+      const hashes = await this.redis.readHashes(keys);
+      batch.forEach((record, i) => {
+        named.add(keys[i]!);
+        const hash = hashes[i]!;
+        const old = hash === null || hash === 'wrong_type' ? null : hash;
+        const differences = compareHash(record, view, old);
+        if (old === null) counts.added++;
+        else if (differences.length > 0) counts.changed++;
+        else counts.unchanged++;
+        items.push(...differences);
+      });
+    }
+    counts.missing = await this.countMissing(pipeline, view, named);
+    if (items.length <= LIMITS.rehearsalItemsPerView) return { ...counts, items };
+    return { ...counts, items: items.slice(0, LIMITS.rehearsalItemsPerView), truncated: true };
+  }
+
+  /** Groups that Redis has and the file does not name: they would keep their values. */
+  private async countMissing(pipeline: Pipeline, view: View, named: ReadonlySet<string>): Promise<number> {
+    const seen = new Set<string>();
+    for await (const keys of this.redis.scanView({ pipeline: pipeline.name, view })) {
+      for (const key of keys) if (!named.has(key)) seen.add(key);
+    }
+    return seen.size;
+  }
+}
+
+/** The pipeline's views over this file alone. */
+async function computeFile(pipeline: Pipeline, typedPath: string): Promise<GroupBy> {
+  const groupBy = new GroupBy(pipeline);
+  let rows = 0;
+  for await (const frames of readTypedFile(typedPath, 1)) {
+    let step = groupBy.beginStep();
+    for (const frame of frames) {
+      if (frame.partition === null) continue;
+      step.applyRow(decodeRow(frame.value));
+      if (++rows % ROWS_PER_TURN !== 0) continue;
+      step.commit();
+      step = groupBy.beginStep();
+      if (groupBy.size > LIMITS.rehearsalGroups) throw new TooManyGroups();
+      await yieldToEvents();
+    }
+    step.commit();
+  }
+  if (groupBy.size > LIMITS.rehearsalGroups) throw new TooManyGroups();
+  return groupBy;
+}
+
+function compareHash(record: FeatureRecord, view: View, old: ReadonlyMap<string, string> | null): DiffItem[] {
+  const items: DiffItem[] = [];
+  for (const { name } of view.features) {
+    const value = record.features[name] ?? null;
+    const next = value === null ? null : String(value);
+    const before = old?.get(name) ?? null;
+    if (before !== next) items.push({ key: record.key, feature: name, old: before, new: next });
+  }
+  return items;
+}

@@ -1,0 +1,42 @@
+// What a run is to the outside: its JSON without what ingest keeps for itself, and the status that its state means.
+import type { Run, StoredRun } from '#contracts';
+import { Problem } from '../problem.js';
+
+export function publicRun(run: StoredRun): Run {
+  const { internal: _internal, ...shown } = run;
+  return shown;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: object;
+}
+
+/**
+ * The answer to an upload. Throws a {@link Problem} for a run that ended badly: `rejected` 422 (also without `wait`),
+ * `failed` 503 when retriable else 500 (413 for a rehearsal with too many groups), `cancelled` 409.
+ */
+export function answerOf(run: StoredRun, how: { duplicate: boolean; waited: boolean }): Answer {
+  const headers = { location: `/v1/runs/${run.id}` };
+  if (run.state === 'rejected') throw problemOf(run, 422);
+  if (how.waited && run.state === 'cancelled') throw problemOf(run, 409);
+  if (how.waited && run.state === 'failed') {
+    if (run.error?.code === 'too_many_groups') throw problemOf(run, 413);
+    throw problemOf(run, run.error?.retriable ? 503 : 500);
+  }
+  const done = run.state === 'completed' && how.waited;
+  return { status: done || how.duplicate ? 200 : 202, headers, body: { ...publicRun(run), duplicate: how.duplicate } };
+}
+
+function problemOf(run: StoredRun, status: number): Problem {
+  const failed = run.checks.filter((check) => check.verdict === 'fail');
+  const members = {
+    run: run.id,
+    ...(failed.length > 0 ? { failed_checks: failed.map((check) => check.name), checks: run.checks } : {}),
+    ...(run.error?.keys ? { keys: run.error.keys } : {}),
+  };
+  const headers: Record<string, string> = { location: `/v1/runs/${run.id}` };
+  if (status === 503) headers['retry-after'] = '30';
+  return new Problem(status, run.error?.code ?? run.state, run.error?.message ?? `the run is ${run.state}`, members, headers);
+}

@@ -1,0 +1,166 @@
+// Second station: one pass over the spooled body types and checks every record and decides whether the file may
+// enter. Nothing of a refused file is published. What passes is left as a typed file for the publisher.
+import {
+  deadLetter,
+  LIMITS,
+  rowEncoder,
+  type CheckResult,
+  type DeadLetter,
+  type DeadLetterCode,
+  type Pipeline,
+  type RunError,
+} from '#contracts';
+import { CsvError, CsvReader, headerProblems, isFault, rowTyper, type CsvRecord, type TypedRow } from '#csv';
+import { partitionForKey } from '#kafka';
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import { TypedFileWriter } from './typed-file.js';
+
+const YIELD_AFTER_MS = 10;
+const FLUSH_BYTES = 1 << 20;
+
+export interface GateArgs {
+  pipeline: Pipeline;
+  run: string;
+  createdAtMs: number;
+  partitions: number;
+  source: AsyncIterable<Buffer>;
+  typedPath: string;
+  onProgress?: (read: number) => void;
+}
+
+export interface GateResult {
+  rows: { read: number; accepted: number; rejected: number };
+  checks: CheckResult[];
+  /** Why the file is refused; null when it may be published. */
+  refused: RunError | null;
+}
+
+/** Reads the whole source once. Throws what the source throws (a broken body), never for bad data. */
+export async function gate(args: GateArgs): Promise<GateResult> {
+  const reader = new CsvReader(args.source);
+  const typed = await TypedFileWriter.create(args.typedPath);
+  try {
+    const header = await readHeader(reader, args);
+    if (!header.ok) {
+      await drain(args.source);
+      const check = verdict('header', 'schema', false, header.observed, header.expected, header.reason);
+      return { rows: { read: 0, accepted: 0, rejected: 0 }, checks: [check], refused: refusal([check]) };
+    }
+    const counts = await typeRecords(reader, header.columns, typed, args);
+    const checks = [
+      verdict('header', 'schema', true, header.columns.join(','), header.expected, null),
+      errorFraction(counts, args.pipeline.maxErrorFraction),
+    ];
+    return { rows: counts, checks, refused: refusal(checks) };
+  } finally {
+    await typed.close();
+  }
+}
+
+type Header =
+  | { ok: true; columns: string[]; expected: string }
+  | { ok: false; observed: string | null; expected: string; reason: string };
+
+async function readHeader(reader: CsvReader, args: GateArgs): Promise<Header> {
+  const expected = args.pipeline.columns.map((column) => column.name).join(',');
+  try {
+    const found = await reader.readHeader();
+    if (!found) return { ok: false, observed: null, expected, reason: 'the file holds no header line' };
+    const problems = headerProblems(args.pipeline, found.header);
+    const observed = found.header.slice(0, 50).join(',').slice(0, 1_000);
+    if (problems.length === 0) return { ok: true, columns: found.header, expected };
+    return { ok: false, observed, expected, reason: problems.map((problem) => problem.message).join('; ') };
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    return { ok: false, observed: null, expected, reason: error.message };
+  }
+}
+
+/** The rest of a refused body is still received: its hash names the run's file. */
+async function drain(source: AsyncIterable<Buffer>): Promise<void> {
+  const rest = source[Symbol.asyncIterator]();
+  while (!(await rest.next()).done);
+}
+
+async function typeRecords(reader: CsvReader, header: string[], typed: TypedFileWriter, args: GateArgs) {
+  const typeRow = rowTyper(args.pipeline, header, args.createdAtMs);
+  const encode = rowEncoder(args.pipeline);
+  const partitionOf = cachedPartitions(args.partitions);
+  const counts = { read: 0, accepted: 0, rejected: 0 };
+  const reject = (row: number, line: number, column: string | null, code: DeadLetterCode, message: string, raw: string) => {
+    counts.rejected++;
+    const letter: DeadLetter = deadLetter({ upload: args.run, row, line, column, code, message, raw });
+    typed.rejected(row, JSON.stringify(letter));
+  };
+  const accept = (record: CsvRecord, row: Extract<TypedRow, { ok: true }>) => {
+    const time = row.timeMs ?? args.createdAtMs;
+    const json = encode(row.cells, args.run, record.row, time);
+    if (json.length * 3 > LIMITS.rowJsonBytes && Buffer.byteLength(json) > LIMITS.rowJsonBytes) {
+      const message = `the row is larger than ${LIMITS.rowJsonBytes} bytes as JSON`;
+      reject(record.row, record.line, null, 'too_large', message, record.raw());
+      return;
+    }
+    counts.accepted++;
+    typed.accepted(partitionOf(row.key), record.row, time, row.key, json);
+  };
+  let busySince = performance.now();
+  for await (const batch of reader.batches()) {
+    for (const record of batch.records) {
+      counts.read++;
+      if (isFault(record)) {
+        reject(record.row, record.line, record.column, record.code, record.message, record.raw);
+        continue;
+      }
+      const row = typeRow(record.cells);
+      if (row.ok) accept(record, row);
+      else reject(record.row, record.line, row.column, row.code, row.message, record.raw());
+    }
+    if (typed.pendingBytes > FLUSH_BYTES) await typed.flush();
+    if (performance.now() - busySince > YIELD_AFTER_MS) {
+      args.onProgress?.(counts.read);
+      await yieldToEvents();
+      busySince = performance.now();
+    }
+  }
+  return counts;
+}
+
+/** Keys repeat: murmur2 of each is computed once, within a bound. */
+function cachedPartitions(partitions: number): (key: string) => number {
+  const known = new Map<string, number>();
+  return (key) => {
+    let partition = known.get(key);
+    if (partition === undefined) {
+      partition = partitionForKey(key, partitions);
+      if (known.size >= 100_000) known.clear();
+      known.set(key, partition);
+    }
+    return partition;
+  };
+}
+
+function errorFraction(rows: { read: number; rejected: number }, max: number): CheckResult {
+  const observed = rows.read === 0 ? 0 : rows.rejected / rows.read;
+  const passes = observed <= max;
+  const reason = passes ? null : `${rows.rejected} of ${rows.read} records were rejected, more than ${max} of them`;
+  return verdict('max_error_fraction', 'max_error_fraction', passes, observed, max, reason);
+}
+
+function verdict(
+  name: string,
+  type: string,
+  passes: boolean,
+  observed: string | number | null,
+  expected: string | number | null,
+  reason: string | null,
+): CheckResult {
+  return { name, type, severity: 'error', verdict: passes ? 'pass' : 'fail', observed, expected, reason };
+}
+
+function refusal(checks: CheckResult[]): RunError | null {
+  const failed = checks.filter((check) => check.verdict === 'fail' && check.severity === 'error');
+  if (failed.length === 0) return null;
+  const code = failed[0]!.name === 'header' ? 'header_mismatch' : 'checks_failed';
+  const message = `refused by ${failed.map((check) => `${check.name} (${check.reason})`).join(', ')}`;
+  return { code, message, retriable: false };
+}

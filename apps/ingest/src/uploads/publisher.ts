@@ -1,0 +1,228 @@
+// Fourth station: accepted rows into `rows`, rejected ones into `dead-letter`, progress into `uploads`, all in the same
+// transactions of ONE producer per pipeline. After a crash: fence, read `uploads` to its end, go on at `next_row`.
+import {
+  encodeControl,
+  GENERATION_KEY,
+  pipelineTopics,
+  SEQUENCE_KEY,
+  transactionalIds,
+  type Generation,
+  type LastSequence,
+  type PipelineTopics,
+  type UploadProgress,
+} from '#contracts';
+import { partitionForKey, type KafkaClient, type OutRecord, type SentRange, type TransactionalProducer } from '#kafka';
+import { readTypedFile, type TypedFrame } from './typed-file.js';
+
+// A transaction holds at most this much work, so that consumers see rows soon and no commit is heavy.
+const RECORDS_PER_TRANSACTION = 15_000;
+const BYTES_PER_TRANSACTION = 4 << 20;
+
+export interface PublisherOptions {
+  client: KafkaClient;
+  prefix: string;
+  pipeline: string;
+  partitions: number;
+  now: () => number;
+  onTransaction?: (records: number) => void;
+}
+
+export class Publisher {
+  readonly topics: PipelineTopics;
+  private producer: TransactionalProducer | null = null;
+  private progress = new Map<string, UploadProgress>();
+  private lastSequence = 0;
+  private generation: number | null = null;
+  private forgotten: string[] = [];
+
+  constructor(private readonly options: PublisherOptions) {
+    this.topics = pipelineTopics(options.prefix, options.pipeline);
+  }
+
+  /** Fences every earlier publisher of this pipeline, then learns how far it came. Throws KafkaErrors. */
+  async open(): Promise<void> {
+    const { client, prefix, pipeline } = this.options;
+    await this.close();
+    const transactionalId = transactionalIds.publisher(prefix, pipeline);
+    const producer = await client.openTransactional({ transactionalId, transactionTimeoutMs: 30_000 });
+    this.producer = producer;
+    this.progress = new Map();
+    this.generation = null;
+    await client.readPartition({
+      topic: this.topics.uploads,
+      partition: 0,
+      onRecord: (record) => this.restore(record.key!.toString(), record.value),
+    });
+    if (this.generation === null) await this.writeGeneration(producer);
+  }
+
+  async close(): Promise<void> {
+    const { producer } = this;
+    this.producer = null;
+    await producer?.close();
+  }
+
+  progressOf(run: string): UploadProgress | undefined {
+    return this.progress.get(run);
+  }
+
+  /** The runs that `uploads` still remembers: those that have ended meanwhile are to be forgotten. */
+  knownRuns(): string[] {
+    return [...this.progress.keys()];
+  }
+
+  nextSequence(): number {
+    return this.lastSequence + 1;
+  }
+
+  /** The run has ended: its progress is tombstoned with the next transaction. */
+  forget(run: string): void {
+    if (this.progress.delete(run)) this.forgotten.push(run);
+  }
+
+  /**
+   * Publishes what is missing of a typed file and its end-of-upload records. `sequence` as from {@link nextSequence}.
+   * After an error the publisher must be opened again; what was committed stays and is not repeated.
+   */
+  async publish(args: {
+    run: string;
+    typedPath: string;
+    sequence: number;
+    read: number;
+    onProgress: (progress: UploadProgress) => void;
+  }): Promise<UploadProgress> {
+    let progress = this.progress.get(args.run) ?? this.freshProgress(args.sequence);
+    if (progress.ended) return progress;
+    progress = { ...progress, sequence: args.sequence };
+    let batch = new Batch(progress);
+    for await (const frames of readTypedFile(args.typedPath, progress.next_row)) {
+      for (const frame of frames) {
+        batch.add(frame, this.topics, args.run, this.options.partitions);
+        if (batch.records.length < RECORDS_PER_TRANSACTION && batch.bytes < BYTES_PER_TRANSACTION) continue;
+        progress = await this.commit(args.run, batch);
+        args.onProgress(progress);
+        batch = new Batch(progress);
+      }
+    }
+    batch.end(this.topics, args.run, args.read);
+    progress = await this.commit(args.run, batch);
+    args.onProgress(progress);
+    return progress;
+  }
+
+  private restore(key: string, value: Buffer | null): void {
+    if (value === null) {
+      this.progress.delete(key);
+      return;
+    }
+    const json: unknown = JSON.parse(value.toString());
+    if (key === GENERATION_KEY) this.generation = (json as Generation).generation;
+    else if (key === SEQUENCE_KEY) this.lastSequence = (json as LastSequence).sequence;
+    else this.progress.set(key, json as UploadProgress);
+  }
+
+  /** The first transaction ever: aggregator and writer are not ready before the generation exists. */
+  private async writeGeneration(producer: TransactionalProducer): Promise<void> {
+    const generation: Generation = { generation: this.options.now() };
+    const transaction = await producer.begin();
+    await transaction.send([this.uploadsRecord(GENERATION_KEY, generation)]);
+    await transaction.commit();
+    this.generation = generation.generation;
+  }
+
+  private async commit(run: string, batch: Batch): Promise<UploadProgress> {
+    if (!this.producer) throw new Error('publisher is not open: call open() first');
+    const { forgotten } = this;
+    this.forgotten = [];
+    const transaction = await this.producer.begin();
+    const sent = await transaction.send(batch.records);
+    const progress = batch.progressAfter(sent, this.topics.deadLetter);
+    await transaction.send([
+      this.uploadsRecord(SEQUENCE_KEY, { sequence: progress.sequence } satisfies LastSequence),
+      this.uploadsRecord(run, progress),
+      ...forgotten.map((ended) => ({ topic: this.topics.uploads, partition: 0, key: ended, value: null })),
+    ]);
+    await transaction.commit();
+    this.lastSequence = Math.max(this.lastSequence, progress.sequence);
+    this.progress.set(run, progress);
+    this.options.onTransaction?.(batch.records.length);
+    return progress;
+  }
+
+  private uploadsRecord(key: string, value: object): OutRecord {
+    return { topic: this.topics.uploads, partition: 0, key, value: JSON.stringify(value) };
+  }
+
+  private freshProgress(sequence: number): UploadProgress {
+    return {
+      next_row: 1,
+      published: 0,
+      rejected: 0,
+      sequence,
+      stream_time: null,
+      rows_in_partition: Array.from({ length: this.options.partitions }, () => 0),
+      ended: false,
+      dead_letters: null,
+    };
+  }
+}
+
+/** The records of one transaction and the progress that they make. */
+class Batch {
+  readonly records: OutRecord[] = [];
+  bytes = 0;
+  private readonly progress: UploadProgress;
+
+  constructor(before: UploadProgress) {
+    this.progress = { ...before, rows_in_partition: [...before.rows_in_partition] };
+  }
+
+  add(frame: TypedFrame, topics: PipelineTopics, run: string, partitions: number): void {
+    const { progress } = this;
+    progress.next_row = frame.row + 1;
+    this.bytes += frame.key.length + frame.value.length;
+    if (frame.partition === null) {
+      progress.rejected++;
+      const partition = partitionForKey(run, partitions);
+      this.records.push({ topic: topics.deadLetter, partition, key: run, value: frame.value });
+      return;
+    }
+    progress.published++;
+    progress.rows_in_partition[frame.partition]!++;
+    if (progress.stream_time === null || frame.time > progress.stream_time) progress.stream_time = frame.time;
+    this.records.push({ topic: topics.rows, partition: frame.partition, key: frame.key, value: frame.value });
+  }
+
+  /** Every partition is told, also one without a row of this upload: windows close everywhere at the same place. */
+  end(topics: PipelineTopics, run: string, read: number): void {
+    const { progress } = this;
+    progress.ended = true;
+    progress.rows_in_partition.forEach((rowsInPartition, partition) => {
+      const control = encodeControl({
+        kind: 'end-of-upload',
+        upload: run,
+        row: read,
+        streamTime: progress.stream_time,
+        rowsInPartition,
+        rowsTotal: progress.published,
+        sequence: progress.sequence,
+      });
+      this.records.push({ topic: topics.rows, partition, ...control });
+    });
+  }
+
+  progressAfter(sent: readonly SentRange[], deadLetterTopic: string): UploadProgress {
+    const ranges = sent.filter((range) => range.topic === deadLetterTopic);
+    if (ranges.length === 0) return this.progress;
+    const known = this.progress.dead_letters;
+    const last = ranges.at(-1)!;
+    return {
+      ...this.progress,
+      dead_letters: {
+        partition: last.partition,
+        from: known?.from ?? String(ranges[0]!.baseOffset),
+        to: String(last.baseOffset + BigInt(last.count)),
+      },
+    };
+  }
+}

@@ -1,0 +1,63 @@
+// Records of `features`: one per (view, group, window), and the end-of-upload record that follows the last of them.
+import type { WindowSpec } from './pipeline.js';
+
+const NUL = '\u0000';
+
+/** Counts are numbers; results of sum, avg, min, max and integers beyond 2^53-1 are strings; of no values, null. */
+export type FeatureValue = number | string | null;
+
+export interface FeatureRecord {
+  readonly view: string;
+  readonly key: Record<string, string>;
+  /** `start`, `end`: epoch ms; null for upload and all_time. */
+  readonly window: { readonly type: WindowSpec['type']; readonly start: number | null; readonly end: number | null };
+  readonly features: Record<string, FeatureValue>;
+  readonly final: boolean;
+  readonly upload: string;
+  /** The task's stream time when the record was made, epoch ms; null before the first upload has ended. */
+  readonly stream_time: number | null;
+}
+
+/** `<view>` NUL `<group>` NUL `<window start ms>`; the last part is empty for upload and all_time. */
+export function featureKey(view: string, group: string, windowStart: number | null): string {
+  return `${view}${NUL}${group}${NUL}${windowStart ?? ''}`;
+}
+
+/** The parts of a feature's key; null for a control record's key, which begins with NUL. */
+export function parseFeatureKey(key: string): { view: string; group: string; windowStart: number | null } | null {
+  if (key.startsWith(NUL)) return null;
+  // A group value may itself hold NUL (rows with NUL bytes are rejected today): the outer parts never do.
+  const first = key.indexOf(NUL);
+  const last = key.lastIndexOf(NUL);
+  const start = key.slice(last + 1);
+  return {
+    view: key.slice(0, first),
+    group: key.slice(first + 1, last),
+    windowStart: start === '' ? null : Number(start),
+  };
+}
+
+/** Tells the feature writer that all features due from an upload, in this partition and stage, stand before it. */
+export interface EndOfFeatures {
+  readonly upload: string;
+  readonly sequence: number;
+  readonly stage: string;
+  readonly partition: number;
+  readonly rows: number;
+  /** Rows that were late in at least one view. */
+  readonly late: number;
+}
+
+/**
+ * The key is bounded (sequence mod 1000), so that compaction cleans old ones up; a report of a later upload
+ * stands for every earlier one of the same stage and partition.
+ */
+export function encodeEndOfFeatures(record: EndOfFeatures): { key: string; value: string } {
+  const parts = ['', 'end-of-upload', record.stage, String(record.partition), String(record.sequence % 1000)];
+  return { key: parts.join(NUL), value: JSON.stringify(record) };
+}
+
+export function decodeEndOfFeatures(key: string, value: Buffer | null): EndOfFeatures | null {
+  if (!key.startsWith(`${NUL}end-of-upload${NUL}`) || value === null) return null;
+  return JSON.parse(value.toString()) as EndOfFeatures;
+}

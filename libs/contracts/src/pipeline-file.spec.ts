@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { parsePipelineFile, PipelineFileError } from './pipeline-file.js';
+
+const shipped = readFileSync('pipelines/empresas.yaml', 'utf8');
+
+function problemsOf(text: string): string[] {
+  try {
+    parsePipelineFile(text, 'p.yaml');
+    return [];
+  } catch (error) {
+    if (!(error instanceof PipelineFileError)) throw error;
+    return error.message.split('\n');
+  }
+}
+
+describe('the shipped pipeline', () => {
+  const pipeline = parsePipelineFile(shipped, 'pipelines/empresas.yaml');
+
+  it('has all 27 states in the domain', () => {
+    expect(pipeline.columns.find((column) => column.name === 'estado')!.domain!.size).toBe(27);
+  });
+
+  it('is read with its defaults', () => {
+    expect(pipeline).toMatchObject({
+      name: 'empresas',
+      eventTime: 'data_abertura',
+      key: ['cidade'],
+      maxErrorFraction: 0.1,
+      retention: { rowsMs: 7 * 86_400_000, deadLetterMs: 30 * 86_400_000, runsMs: 90 * 86_400_000 },
+      views: [
+        { name: 'empresas_por_cidade', window: { type: 'upload' }, redis: { key: '{cidade}', ttlMs: null } },
+        {
+          name: 'aberturas_por_dia',
+          window: { type: 'tumbling', sizeMs: 86_400_000, graceMs: null },
+          features: [{ name: 'empresas', aggregate: 'count', column: '*' }],
+          redis: { ttlMs: 90 * 86_400_000 },
+        },
+      ],
+    });
+  });
+});
+
+/** The shipped file with one text replaced: [what, by what, the problem's beginning]. */
+const broken: [string, string, string][] = [
+  ['name: empresas ', 'name: Empresas ', 'p.yaml:1:7: name: must begin with a-z'],
+  ['type: decimal, min: 0', 'type: dezimal, min: 0', 'p.yaml:8:29: source.columns.capital_social.type: must be one of string, integer'],
+  ['max_error_fraction: 0.1', 'max_error_fraction: 2', 'p.yaml:11:23: source.max_error_fraction:'],
+  ['max_error_fraction', 'max_eror_fraction', 'p.yaml:11:22: source.max_eror_fraction: unknown key; allowed here are columns, event_time, key, max_error_fraction'],
+  ['key: [cidade] ', 'key: [citade] ', 'p.yaml:10:8: source.key: no column "citade"; declared are cnpj'],
+  ['key: [cidade] ', 'key: [estado] ', 'p.yaml:10:8: source.key: column "estado" must be "required: true"'],
+  ['event_time: data_abertura', 'event_time: cidade', 'must be of type timestamp'],
+  ['avg: capital_social', 'avg: cidade', 'avg needs an integer or decimal column'],
+  ['sum: capital_social', 'sum: "*"', '"*" is allowed for count only'],
+  ['sum: capital_social', 'median: capital_social', 'must be one aggregate of one column'],
+  ['key: "{cidade}"', 'key: "x"', 'must hold every group column: {cidade} is missing'],
+  ['key: "{cidade}"', 'key: "{cidade}:{window_start}"', 'unknown placeholder {window_start}'],
+  ['key: "{cidade}"', 'key: "caudal:{cidade}"', 'may not begin with "caudal:"'],
+  ['key: "{view}:{cidade}:{window_start}"', 'key: "{cidade}"', 'writes to the same keys'],
+  ['grace: unlimited', 'grace: forever', 'views.aberturas_por_dia.window.grace'],
+  [', grace: unlimited', '', 'views.aberturas_por_dia.window'],
+  ['ttl: 90d', 'ttl: 90', 'views.aberturas_por_dia.redis.ttl'],
+  ['    group_by: [cidade]\n    window: { type: tumbling', '    group_by: [cnpj]\n    window: { type: tumbling', 'must be exactly the key columns'],
+  ['cnpj:           {', '_cnpj:          {', 'may not begin with "_"'],
+];
+
+describe('a broken file', () => {
+  it.each(broken)('%s -> %s', (from, to, problem) => {
+    const text = shipped.replace(from, to);
+    const problems = problemsOf(text).join('\n');
+    expect(text).not.toBe(shipped);
+    expect(problems).toContain(problem);
+  });
+
+  it('names the keys allowed in a window', () => {
+    const problems = problemsOf(shipped.replace('{ type: upload }', '{ type: upload, sise: 1d }'));
+    expect(problems.join()).toContain('views.empresas_por_cidade.window.sise: unknown key; allowed here are type');
+  });
+
+  it('tells all problems at once', () => {
+    const text = shipped.replace('avg: capital_social', 'avg: cidade').replace('sum: capital_social', 'sum: nada');
+    expect(problemsOf(text)).toHaveLength(2);
+  });
+
+  it('says where YAML itself is broken', () => {
+    expect(problemsOf('name: x\n  views: [')[0]).toMatch(/^p\.yaml:\d+:\d+: /);
+  });
+
+  it('does not take inherited names for columns', () => {
+    expect(problemsOf(shipped.replace('key: [cidade] ', 'key: [toString] ')).join()).toContain('no column "toString"');
+  });
+});

@@ -1,0 +1,131 @@
+// A run: what is known of one file's way through Caudal. Its JSON is what the API answers and what `caudal.runs` keeps.
+
+export const RUN_STATES = [
+  'received',
+  'checking',
+  'queued',
+  'publishing',
+  'aggregating',
+  'writing',
+  'interrupted',
+  'completed',
+  'rejected',
+  'failed',
+  'cancelled',
+] as const;
+export type RunState = (typeof RUN_STATES)[number];
+export const ENDED_STATES: ReadonlySet<RunState> = new Set(['completed', 'rejected', 'failed', 'cancelled']);
+
+export const STEP_NAMES = ['check_redis', 'receive', 'check', 'publish', 'aggregate', 'write'] as const;
+export type StepName = (typeof STEP_NAMES)[number];
+export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'skipped';
+
+/** Times are ISO 8601 UTC with milliseconds. */
+export interface Step {
+  name: StepName;
+  state: StepState;
+  started_at: string | null;
+  ended_at: string | null;
+  attempt: number;
+  message: string | null;
+}
+
+export type Verdict = 'pass' | 'fail' | 'no_reference';
+export interface CheckResult {
+  name: string;
+  type: string;
+  severity: 'error' | 'warn';
+  verdict: Verdict;
+  observed: string | number | null;
+  expected: string | number | null;
+  reason: string | null;
+}
+
+export interface RunError {
+  code: string;
+  message: string;
+  retriable: boolean;
+  /** Redis keys of another type or owner, at most 100 (code `redis_wrong_type`). */
+  keys?: string[];
+}
+
+export interface Run {
+  id: string;
+  pipeline: string;
+  file_name: string | null;
+  sha256: string | null;
+  bytes: number;
+  save_to_db: boolean;
+  /** True only in answers that return an earlier run for the same bytes. */
+  duplicate: boolean;
+  attempt: number;
+  state: RunState;
+  steps: Step[];
+  rows: { read: number; accepted: number; rejected: number; published: number; late: number };
+  /** Feature records that Redis has acknowledged for this run. */
+  features_written: number;
+  checks: CheckResult[];
+  created_at: string;
+  ended_at: string | null;
+  error: RunError | null;
+}
+
+/** Where a run's records stand in a topic: read by seeking, never by scanning. `to` is exclusive. */
+export interface TopicRange {
+  partition: number;
+  from: string;
+  to: string;
+}
+
+/** What ingest keeps with a run beside what it shows. */
+export interface StoredRun extends Run {
+  internal: {
+    /** The pipeline file's text when the run began; dropped when it has ended. */
+    pipeline_text: string | null;
+    /** Place in the pipeline's order; null before it was published. */
+    sequence: number | null;
+    /** Reports that are due: partitions per stage. */
+    expects: Record<string, number>;
+    dead_letters: TopicRange | null;
+    parts: TopicRange | null;
+    /** Whether the whole body is on disk. */
+    received: boolean;
+    /** Place in the line of files that have passed their checks; null before. */
+    queued_at: number | null;
+  };
+}
+
+/** Report of a feature writer: the key is {@link reportKey}. */
+export interface Report {
+  upload: string;
+  pipeline: string;
+  stage: string;
+  partition: number;
+  sequence: number;
+  written: number;
+  superseded: number;
+  failed: number;
+  failed_keys: string[];
+  late: number;
+  /** Epoch ms of the end-of-upload record in `features`. */
+  aggregated_at: number;
+}
+
+export const reportKey = (report: Pick<Report, 'upload' | 'stage' | 'partition'>): string =>
+  `${report.upload}/report/${report.stage}/${report.partition}`;
+
+export const knownFileKey = (pipeline: string, sha256: string): string => `${pipeline}/file/${sha256}`;
+
+export type RunsKey =
+  | { kind: 'run'; run: string }
+  | { kind: 'report'; run: string }
+  | { kind: 'file'; pipeline: string; sha256: string };
+
+/** What a key of `caudal.runs` names; null for a key of a later version. */
+export function parseRunsKey(key: string): RunsKey | null {
+  const parts = key.split('/');
+  if (parts.length === 1) return { kind: 'run', run: key };
+  if (parts[1] === 'report' && parts.length === 4) return { kind: 'report', run: parts[0]! };
+  if (parts[1] === 'file' && parts.length === 3) return { kind: 'file', pipeline: parts[0]!, sha256: parts[2]! };
+  return null;
+}

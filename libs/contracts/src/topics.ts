@@ -1,0 +1,116 @@
+// Names and settings of every topic. Services create what is missing at start; nobody else names a topic.
+import { LIMITS } from './limits.js';
+import type { Pipeline, Retention } from './pipeline.js';
+
+export interface TopicSettings {
+  name: string;
+  partitions: number;
+  config: Record<string, string>;
+}
+
+export interface PipelineTopics {
+  rows: string;
+  features: string;
+  deadLetter: string;
+  uploads: string;
+  changelog: string;
+}
+
+/** The five topics of one pipeline, e.g. `caudal.empresas.rows`. */
+export function pipelineTopics(prefix: string, pipeline: string): PipelineTopics {
+  const base = `${prefix}.${pipeline}`;
+  return {
+    rows: `${base}.rows`,
+    features: `${base}.features`,
+    deadLetter: `${base}.dead-letter`,
+    uploads: `${base}.uploads`,
+    changelog: `${base}.changelog`,
+  };
+}
+
+/** The two topics that all pipelines share. */
+export function sharedTopics(prefix: string): { runs: string; runParts: string } {
+  return { runs: `${prefix}.runs`, runParts: `${prefix}.run-parts` };
+}
+
+/** Transactional ids and consumer groups: each names prefix and pipeline, so deployments never meet. */
+export const transactionalIds = {
+  runs: (prefix: string) => `${prefix}.runs`,
+  publisher: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.publisher`,
+  rowsTask: (prefix: string, pipeline: string, partition: number) => `${prefix}.${pipeline}.rows.${partition}`,
+};
+export const groupIds = {
+  aggregator: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.aggregator`,
+  writer: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.feature-writer`,
+};
+
+const DAY_MS = 86_400_000;
+const messageBytes = { 'max.message.bytes': String(LIMITS.topicMessageBytes) };
+const compactSettings = {
+  ...messageBytes,
+  'cleanup.policy': 'compact',
+  'segment.bytes': String(64 * 1024 * 1024),
+  'segment.ms': '3600000',
+  'min.cleanable.dirty.ratio': '0.1',
+  'delete.retention.ms': String(7 * DAY_MS),
+};
+const deleteSettings = (retentionMs: number) => ({
+  ...messageBytes,
+  'cleanup.policy': 'delete',
+  'retention.ms': String(retentionMs),
+});
+
+/** `ttlsMs`: the ttl of each view, null where a view has none. Old features may go only when all of them expire. */
+export function pipelineTopicSettings(args: {
+  prefix: string;
+  pipeline: string;
+  partitions: number;
+  retention: Retention;
+  ttlsMs: readonly (number | null)[];
+}): TopicSettings[] {
+  const names = pipelineTopics(args.prefix, args.pipeline);
+  const ttls = args.ttlsMs.filter((ttl) => ttl !== null);
+  const features =
+    ttls.length === args.ttlsMs.length
+      ? {
+          ...compactSettings,
+          'cleanup.policy': 'compact,delete',
+          'retention.ms': String(Math.max(...ttls) + DAY_MS),
+        }
+      : compactSettings;
+  const { partitions, retention } = args;
+  return [
+    { name: names.rows, partitions, config: deleteSettings(retention.rowsMs) },
+    { name: names.features, partitions, config: features },
+    { name: names.deadLetter, partitions, config: deleteSettings(retention.deadLetterMs) },
+    { name: names.uploads, partitions: 1, config: compactSettings },
+    { name: names.changelog, partitions, config: compactSettings },
+  ];
+}
+
+/** `caudal.runs` and `caudal.run-parts`; `runsMs` is the longest retention that any pipeline asks for. */
+export function sharedTopicSettings(prefix: string, runsMs: number): TopicSettings[] {
+  const names = sharedTopics(prefix);
+  return [
+    { name: names.runs, partitions: 1, config: compactSettings },
+    { name: names.runParts, partitions: 1, config: deleteSettings(runsMs) },
+  ];
+}
+
+/** Every topic of a deployment. Each service creates what is missing at start, so that their order does not matter. */
+export function allTopicSettings(prefix: string, partitions: number, pipelines: Iterable<Pipeline>): TopicSettings[] {
+  const all = [...pipelines];
+  const runsMs = Math.max(...all.map((pipeline) => pipeline.retention.runsMs));
+  return [
+    ...sharedTopicSettings(prefix, runsMs),
+    ...all.flatMap((pipeline) =>
+      pipelineTopicSettings({
+        prefix,
+        pipeline: pipeline.name,
+        partitions,
+        retention: pipeline.retention,
+        ttlsMs: pipeline.views.map((view) => view.redis.ttlMs),
+      }),
+    ),
+  ];
+}

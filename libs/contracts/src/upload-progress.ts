@@ -1,0 +1,28 @@
+// Records of `<pipeline>.uploads`: the publisher's memory. One transactional writer, so a read after the fence is final.
+
+export const GENERATION_KEY = 'generation';
+export const SEQUENCE_KEY = 'sequence';
+
+/** Epoch ms at which the pipeline's topics were created or reset: orders writes to Redis before any offset. */
+export interface Generation {
+  generation: number;
+}
+
+/** The highest upload sequence given so far. */
+export interface LastSequence {
+  sequence: number;
+}
+
+/** Key: run id. Tombstoned when the run has ended. */
+export interface UploadProgress {
+  /** 1-based record number to go on at. */
+  next_row: number;
+  published: number;
+  rejected: number;
+  sequence: number;
+  stream_time: number | null;
+  rows_in_partition: number[];
+  /** True once the end-of-upload control records are in the log. */
+  ended: boolean;
+  dead_letters: { partition: number; from: string; to: string } | null;
+}

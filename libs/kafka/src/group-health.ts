@@ -1,0 +1,35 @@
+// What services with consumer groups tell of them: whether they are ready, and what happened to their tasks.
+import type { GroupStatus } from './batch-transport.js';
+import type { TaskEvent } from './partition-task.js';
+import type { KafkaLogger } from './records.js';
+
+/** Reasons why a service is not ready; empty when every check answers and every owned task is restored and consuming. */
+export async function groupsNotReady(args: {
+  checks: Record<string, () => Promise<unknown>>;
+  groups: readonly GroupStatus[];
+}): Promise<string[]> {
+  const reasons: string[] = [];
+  for (const group of args.groups) {
+    if (!group.joined) reasons.push(`not_joined: ${group.group}`);
+    for (const task of group.tasks) {
+      if (task.state === 'ready') continue;
+      reasons.push(`task_${task.state}: ${group.group}/${task.partition}${task.error ? ` (${task.error})` : ''}`);
+    }
+  }
+  await Promise.all(
+    Object.entries(args.checks).map(([name, check]) => check().catch(() => reasons.push(`${name}_away`))),
+  );
+  return reasons;
+}
+
+/** One log line per event of a task; `group` is the pipeline. */
+export function logTaskEvent(logger: KafkaLogger, group: string, event: TaskEvent): void {
+  const { kind, ...fields } = event;
+  const printable = Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]),
+  );
+  const line = { group, ...printable };
+  if (kind === 'halted') logger.error('a task has halted: it needs a person', line);
+  else if (kind === 'failed' || kind === 'restarting') logger.warn(`task ${kind}; it is acquired again`, line);
+  else logger.info(`task ${kind}`, line);
+}

@@ -1,0 +1,117 @@
+// From a record of `features` to what Redis is to hold for it: the key, the owner, how long, and which guard applies.
+import {
+  decodeGroup,
+  keyRenderer,
+  parseFeatureKey,
+  templateParts,
+  type FeatureRecord,
+  type FeatureValue,
+  type Pipeline,
+  type View,
+} from '#contracts';
+
+/** A record of `features` that is no control record. */
+export interface FeatureMessage {
+  readonly key: string;
+  /** Null: the feature is retracted. */
+  readonly record: FeatureRecord | null;
+  readonly offset: bigint;
+  /** The record's timestamp, epoch ms. */
+  readonly timestampMs: number;
+}
+
+export interface FeatureWrite {
+  /** The Redis key. */
+  readonly key: string;
+  /** `<pipeline>/<view>`, kept as `_view`. */
+  readonly owner: string;
+  /** Offset in `features`: the revision, and what the marker is compared with. */
+  readonly offset: bigint;
+  readonly updatedAtMs: number;
+  /** Null: delete the hash. A null value inside removes that one feature. */
+  readonly features: Readonly<Record<string, FeatureValue>> | null;
+  /** The run; empty for a retraction. */
+  readonly upload: string;
+  /** Epoch ms; null for upload and all_time windows. */
+  readonly window: { readonly startMs: number; readonly endMs: number } | null;
+  /** The key's template names no window: the key holds the newest one. */
+  readonly newestWindowOnly: boolean;
+  /** What is left of the view's ttl, at most 0 when it has passed; null: the key never expires. */
+  readonly remainingMs: number | null;
+}
+
+/** What a hash's `_view` says: whose it is. */
+export const viewOwner = (pipeline: string, view: string): string => `${pipeline}/${view}`;
+
+type Target = (
+  message: FeatureMessage,
+  group: string,
+  windowStartMs: number | null,
+  nowMs: number,
+) => FeatureWrite | null;
+
+/**
+ * A function that says what a record writes. It answers null for records that today's pipeline file has no place for:
+ * of a view that was removed, or was grouped by other columns.
+ */
+export function featureWritesOf(pipeline: Pipeline): (message: FeatureMessage, nowMs: number) => FeatureWrite | null {
+  const targets = new Map(pipeline.views.map((view) => [view.name, targetOf(pipeline.name, view)]));
+  return (message, nowMs) => {
+    const parts = parseFeatureKey(message.key);
+    if (parts === null) throw new Error(`a control record is no feature: ${JSON.stringify(message.key)}`);
+    return targets.get(parts.view)?.(message, parts.group, parts.windowStart, nowMs) ?? null;
+  };
+}
+
+function targetOf(pipeline: string, view: View): Target {
+  const { groupBy, redis } = view;
+  const owner = viewOwner(pipeline, view.name);
+  const render = keyRenderer(redis.key, groupBy);
+  const namesWindow = templateParts(redis.key).some(
+    (part) => 'placeholder' in part && part.placeholder === 'window_start',
+  );
+  const newestWindowOnly = isTimeWindow(view) && !namesWindow;
+  return (message, group, windowStartMs, nowMs) => {
+    const key = message.record?.key ?? groupOfKey(group, groupBy);
+    if (!groupBy.every((column) => typeof key[column] === 'string')) return null;
+    const window = windowOf(view, message.record, windowStartMs);
+    // A clock behind the broker's makes no key live longer than its ttl.
+    const ageMs = Math.max(0, nowMs - message.timestampMs);
+    return {
+      key: render({
+        pipeline,
+        view: view.name,
+        key,
+        windowStart: window?.startMs ?? null,
+        windowEnd: window?.endMs ?? null,
+      }),
+      owner,
+      offset: message.offset,
+      updatedAtMs: message.timestampMs,
+      features: message.record?.features ?? null,
+      upload: message.record?.upload ?? '',
+      window,
+      newestWindowOnly,
+      remainingMs: redis.ttlMs === null ? null : redis.ttlMs - ageMs,
+    };
+  };
+}
+
+function isTimeWindow(view: View): boolean {
+  return view.window.type !== 'upload' && view.window.type !== 'all_time';
+}
+
+function groupOfKey(group: string, groupBy: readonly string[]): Record<string, string> {
+  const values = decodeGroup(group, groupBy.length);
+  return Object.fromEntries(groupBy.map((column, at) => [column, values[at]!]));
+}
+
+/** A retraction has no value: its window's start stands in the record's key, its end follows from the view. */
+function windowOf(view: View, record: FeatureRecord | null, startMs: number | null): FeatureWrite['window'] {
+  if (record !== null) {
+    const { start, end } = record.window;
+    return start === null || end === null ? null : { startMs: start, endMs: end };
+  }
+  if (startMs === null || view.window.type !== 'tumbling') return null;
+  return { startMs, endMs: startMs + view.window.sizeMs };
+}

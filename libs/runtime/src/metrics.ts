@@ -1,0 +1,81 @@
+// What each service counts and measures, with names that dashboards rely on: all begin with `caudal_`.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+
+/** A service's metrics, in a registry of their own so that tests may have several in one process. */
+class ServiceMetrics {
+  readonly #registry = new Registry();
+  readonly contentType: string;
+
+  constructor(service: string) {
+    this.contentType = this.#registry.contentType;
+    this.#registry.setDefaultLabels({ service });
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** The page that Prometheus reads. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  protected counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
+    return new Counter<L>({ name: `caudal_${name}_total`, help, labelNames, registers: [this.#registry] });
+  }
+
+  protected gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
+    return new Gauge<L>({ name: `caudal_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  protected seconds<L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> {
+    const registers = [this.#registry];
+    return new Histogram<L>({ name: `caudal_${name}_seconds`, help, labelNames, buckets: SECONDS, registers });
+  }
+}
+
+export class IngestMetrics extends ServiceMetrics {
+  readonly rowsRead = this.counter('rows_read', 'Rows read by the gate', ['pipeline']);
+  readonly rowsAccepted = this.counter('rows_accepted', 'Rows that passed the gate', ['pipeline']);
+  readonly rowsRejected = this.counter('rows_rejected', 'Rows that became dead letters', ['pipeline']);
+  readonly rowsPublished = this.counter('rows_published', 'Rows committed to the rows topic', ['pipeline']);
+  readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
+  readonly stepSeconds = this.seconds('step', 'How long the steps of runs took', ['pipeline', 'step']);
+  readonly runs = this.gauge('runs', 'Runs by state', ['state']);
+  readonly bodies = this.gauge('bodies', 'Bodies that are being received');
+  readonly spoolBytes = this.gauge('spool_bytes', 'Bytes of bodies kept on disk');
+
+  constructor() {
+    super('ingest');
+  }
+}
+
+export class AggregatorMetrics extends ServiceMetrics {
+  readonly rows = this.counter('rows_aggregated', 'Rows taken into their windows', ['pipeline']);
+  readonly rowsLate = this.counter('rows_late', 'Rows whose window was closed', ['pipeline', 'view']);
+  readonly features = this.counter('features_emitted', 'Records committed to the features topic', ['pipeline']);
+  readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
+  readonly stepSeconds = this.seconds('step', 'How long a step took, from its rows to its commit', ['pipeline']);
+  readonly openWindows = this.gauge('open_windows', 'Windows held in memory', ['pipeline', 'partition']);
+  readonly lagRecords = this.gauge('lag_records', 'Records of the rows topic not aggregated yet', [
+    'pipeline',
+    'partition',
+  ]);
+
+  constructor() {
+    super('aggregator');
+  }
+}
+
+export class WriterMetrics extends ServiceMetrics {
+  /** `status` is written, superseded, expired, wrong_type, foreign_view or reserved. */
+  readonly features = this.counter('features', 'Feature records by what became of them', ['pipeline', 'status']);
+  readonly batchSeconds = this.seconds('batch', 'How long a batch took', ['pipeline']);
+  readonly lagRecords = this.gauge('lag_records', 'Records of the features topic not written yet', [
+    'pipeline',
+    'partition',
+  ]);
+
+  constructor() {
+    super('feature-writer');
+  }
+}

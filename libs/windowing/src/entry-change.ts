@@ -1,0 +1,120 @@
+// An entry as records: its changelog key and value, and its feature record; and back from the changelog.
+import { decodeGroup, featureKey, type FeatureRecord } from '#contracts';
+import type { JsonValue } from './aggregates/aggregate.js';
+import { WindowingError } from './errors.js';
+import type { ViewState } from './view-state.js';
+import { parseWindowId, windowEndMs, windowStartMs, type WindowId } from './window.js';
+import type { Entry } from './window-store.js';
+
+const NUL = '\u0000';
+
+/** What one changed entry writes to Kafka. */
+export interface EntryChange {
+  /** `<view>` NUL `<group>` NUL `<window>`: start ms, the upload's id, or nothing for all_time. */
+  changelogKey: string;
+  /** `[upload, accumulator...]` as JSON; null deletes. */
+  changelogValue: string | null;
+  /** Key and value for the features topic; null when nothing is to be shown (yet). */
+  feature: { key: string; value: string } | null;
+}
+
+export function changelogKey(view: string, group: string, id: WindowId): string {
+  return `${view}${NUL}${group}${NUL}${id}`;
+}
+
+/** View, group and window of a changelog key. Group values may hold anything, the outer parts never hold NUL. */
+export function parseChangelogKey(key: string): { view: string; group: string; window: string } {
+  const first = key.indexOf(NUL);
+  const last = key.lastIndexOf(NUL);
+  if (first < 1 || first === last) throw badChangelog(key, 'its key has not three parts');
+  return { view: key.slice(0, first), group: key.slice(first + 1, last), window: key.slice(last + 1) };
+}
+
+export function encodeEntry({ aggregates }: ViewState, entry: Entry): string {
+  let json = `[${JSON.stringify(entry.upload)}`;
+  for (let i = 0; i < aggregates.length; i++) {
+    json += `,${jsonText(aggregates[i]!.encode(entry.accumulators[i]))}`;
+  }
+  return `${json}]`;
+}
+
+/** JSON.stringify is dear for what is almost always a number, a short text or null: this runs for every changed entry. */
+function jsonText(value: JsonValue): string {
+  return typeof value === 'number' ? String(value) : value === null ? 'null' : JSON.stringify(value);
+}
+
+/** Throws WindowingError `bad_changelog`. */
+export function decodeEntry({ aggregates }: ViewState, key: string, value: string): Entry {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(value);
+  } catch (cause) {
+    throw badChangelog(key, 'its value is no JSON', cause);
+  }
+  if (!Array.isArray(parts) || parts.length !== aggregates.length + 1 || typeof parts[0] !== 'string') {
+    throw badChangelog(key, `its value is not an upload and ${aggregates.length} accumulators`);
+  }
+  const accumulators: unknown[] = parts.slice(1);
+  try {
+    return { upload: parts[0], accumulators: aggregates.map((aggregate, i) => aggregate.decode(accumulators[i])) };
+  } catch (cause) {
+    throw badChangelog(key, 'an accumulator does not decode', cause);
+  }
+}
+
+/** The window, once it and the group are seen to fit the view. Throws WindowingError `bad_changelog`. */
+export function decodeWindow({ view }: ViewState, key: string, group: string, text: string): WindowId {
+  const id = parseWindowId(view.window, text);
+  if (id === null) throw badChangelog(key, `"${text}" is no ${view.window.type} window of view "${view.name}"`);
+  if (view.groupBy.length > 1 && !isGroup(group, view.groupBy.length)) {
+    throw badChangelog(key, `its group is not ${view.groupBy.length} texts`);
+  }
+  return id;
+}
+
+function isGroup(text: string, columns: number): boolean {
+  try {
+    const values: unknown = decodeGroup(text, columns);
+    return Array.isArray(values) && values.length === columns && values.every((value) => typeof value === 'string');
+  } catch {
+    return false;
+  }
+}
+
+export function badChangelog(key: string, reason: string, cause?: unknown): WindowingError {
+  const shown = JSON.stringify(key.slice(0, 200));
+  return new WindowingError(
+    'bad_changelog',
+    `changelog record ${shown} cannot be restored: ${reason}. The pipeline file differs from the one the state was ` +
+      'made with: bring that file back, or reset the pipeline',
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Key and value of an entry's feature record. */
+export function encodeFeature(
+  { view, aggregates, json }: ViewState,
+  at: { id: WindowId; group: string; entry: Entry; final: boolean; streamTime: number | null },
+): { key: string; value: string } {
+  const { id, group, entry, final, streamTime } = at;
+  const startMs = windowStartMs(view.window, id);
+  // Written by hand, in the contract's order: an object would put a column named "1" before one named "a".
+  let value = json.head;
+  if (json.columns.length === 1) {
+    value += json.columns[0]! + JSON.stringify(group);
+  } else {
+    const values = decodeGroup(group, json.columns.length);
+    for (let i = 0; i < values.length; i++) value += json.columns[i]! + JSON.stringify(values[i]);
+  }
+  value += `${json.window}${startMs},"end":${windowEndMs(view.window, id)}},"features":{`;
+  for (let i = 0; i < aggregates.length; i++) {
+    value += json.features[i]! + jsonText(aggregates[i]!.result(entry.accumulators[i]));
+  }
+  value += `},"final":${final},"upload":${JSON.stringify(entry.upload)},"stream_time":${streamTime}}`;
+  return { key: featureKey(view.name, group, startMs), value };
+}
+
+/** The same record as an object. */
+export function featureRecord(state: ViewState, at: Parameters<typeof encodeFeature>[1]): FeatureRecord {
+  return JSON.parse(encodeFeature(state, at).value) as FeatureRecord;
+}

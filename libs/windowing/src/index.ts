@@ -1,0 +1,9 @@
+// Windows, aggregates, watermark, group-by: the pure core. No clock, no I/O, no Nest.
+export { aggregateFor, type Aggregate, type JsonValue } from './aggregates/aggregate.js';
+export type { Due, DueArgs } from './close-windows.js';
+export { Decimal } from './decimal.js';
+export type { EntryChange } from './entry-change.js';
+export { WindowingError, type WindowingErrorCode } from './errors.js';
+export { fingerprint, type Fingerprint } from './fingerprint.js';
+export { GroupBy } from './group-by.js';
+export type { Step } from './step.js';

@@ -1,0 +1,23 @@
+// Stream time, watermark, closed windows.
+import { isClosed, laterOf, watermarkMs } from './stream-time.js';
+
+describe('stream time', () => {
+  it('never goes back, and null is none yet', () => {
+    expect([laterOf(null, null), laterOf(null, -5), laterOf(-5, null)]).toEqual([null, -5, -5]);
+    expect([laterOf(3, 7), laterOf(7, 3)]).toEqual([7, 7]);
+  });
+
+  it('gives a watermark to windows of time with a grace only', () => {
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300 }, 1000)).toBe(700);
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 0 }, 0)).toBe(0);
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300 }, null)).toBeNull();
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: null }, 1000)).toBeNull();
+    expect(watermarkMs({ type: 'upload' }, 1000)).toBeNull();
+    expect(watermarkMs({ type: 'all_time' }, 1000)).toBeNull();
+  });
+
+  it('closes a window when its end is at or below the watermark', () => {
+    expect([isClosed(1000, 999), isClosed(1000, 1000), isClosed(1000, 1001)]).toEqual([false, true, true]);
+    expect([isClosed(1000, null), isClosed(null, 5)]).toEqual([false, false]);
+  });
+});

@@ -1,0 +1,67 @@
+// One view: how it groups, what it adds.
+import { parsePipelineFile, type Cell } from '#contracts';
+import { assertCurrent, ViewState } from './view-state.js';
+
+const pipeline = parsePipelineFile(
+  `
+name: lojas
+source:
+  columns:
+    cidade: { type: string, required: true }
+    ano: { type: integer, required: true }
+    valor: { type: decimal }
+views:
+  por_ano:
+    group_by: [cidade, ano]
+    window: { type: all_time }
+    features: { linhas: { count: "*" }, valores: { count: valor }, total: { sum: valor } }
+    redis: { key: "{cidade}:{ano}" }
+`,
+  'lojas.yaml',
+);
+const state = () => new ViewState(pipeline.views[0]!, pipeline);
+const row = (cells: Record<string, Cell>) => ({ upload: 'u1', row: 7, time: 0, cells });
+
+describe('ViewState', () => {
+  it('writes a group as the rows key is written', () => {
+    expect(state().groupOf(row({ cidade: 'São "Paulo"', ano: 2023 }))).toBe('["São \\"Paulo\\"","2023"]');
+    const one = new ViewState({ ...pipeline.views[0]!, groupBy: ['cidade'] }, pipeline);
+    expect(one.groupOf(row({ cidade: 'São "Paulo"' }))).toBe('São "Paulo"');
+    const year = new ViewState({ ...pipeline.views[0]!, groupBy: ['ano'] }, pipeline);
+    expect(year.groupOf(row({ ano: 2023 }))).toBe('2023');
+  });
+
+  it.each<Record<string, Cell>>([{ ano: 1 }, { cidade: null, ano: 1 }])(
+    'refuses a row without its group: %j',
+    (cells) => {
+      expect(() => state().groupOf(row(cells))).toThrow(expect.objectContaining({ code: 'bad_row' }));
+      expect(() => state().groupOf(row(cells))).toThrow('row 7 of upload u1 has no "cidade"');
+    },
+  );
+
+  it('adds a row to every feature; a column that the row does not know is empty', () => {
+    const view = state();
+    const entry = view.newEntry('u1');
+    view.addRow(entry, { cidade: 'A', ano: 1, valor: '2.5' });
+    view.addRow(entry, { cidade: 'A', ano: 1 });
+    view.addRow(entry, { cidade: 'A', ano: 1, valor: null });
+    expect(view.aggregates.map((aggregate, i) => aggregate.result(entry.accumulators[i]))).toEqual([3, 1, '2.5']);
+  });
+
+  it('clones entries deeply', () => {
+    const view = state();
+    const entry = view.newEntry('u1');
+    const clone = view.cloneEntry(entry);
+    view.addRow(clone, { valor: '1' });
+    clone.upload = 'u2';
+    expect([entry.upload, view.aggregates[2]!.result(entry.accumulators[2])]).toEqual(['u1', null]);
+  });
+});
+
+describe('assertCurrent', () => {
+  it('refuses what was made from an older state', () => {
+    const groupBy = { views: [], streamTime: null, revision: 3 };
+    expect(() => assertCurrent(groupBy, 3)).not.toThrow();
+    expect(() => assertCurrent(groupBy, 2)).toThrow(expect.objectContaining({ code: 'stale_step', retriable: false }));
+  });
+});

@@ -1,0 +1,96 @@
+// One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
+import { cellText, encodeGroup, type Cell, type Pipeline, type Row, type View } from '#contracts';
+import { aggregateFor, type Aggregate } from './aggregates/aggregate.js';
+import { WindowingError } from './errors.js';
+import { WindowStore, type Entry } from './window-store.js';
+
+/** What a step or a closing was made from; whoever changes entries raises `revision`. */
+export interface GroupByState {
+  readonly views: readonly ViewState[];
+  streamTime: number | null;
+  revision: number;
+}
+
+/** Throws WindowingError `stale_step` when the entries have changed since `revision`. */
+export function assertCurrent(state: GroupByState, revision: number): void {
+  if (state.revision === revision) return;
+  throw new WindowingError(
+    'stale_step',
+    'the state has changed since this step or closing began: commit one before beginning the next, each only once',
+  );
+}
+
+/** The parts of a view's feature records that never change, as JSON text; a comma stands before all but the first. */
+interface FeatureJson {
+  /** Up to the first group column. */
+  readonly head: string;
+  readonly columns: readonly string[];
+  /** From the last group value up to the window's start. */
+  readonly window: string;
+  readonly features: readonly string[];
+}
+
+export class ViewState {
+  readonly store: WindowStore;
+  readonly aggregates: readonly Aggregate<unknown>[];
+  readonly json: FeatureJson;
+  /** A feature's column, null for `*`. */
+  private readonly columns: readonly (string | null)[];
+
+  constructor(
+    readonly view: View,
+    pipeline: Pipeline,
+  ) {
+    const types = new Map(pipeline.columns.map((column) => [column.name, column.type]));
+    this.store = new WindowStore(view.window);
+    this.aggregates = view.features.map((feature) => aggregateFor(feature, types.get(feature.column) ?? null));
+    this.columns = view.features.map((feature) => (feature.column === '*' ? null : feature.column));
+    this.json = {
+      head: `{"view":${JSON.stringify(view.name)},"key":{`,
+      columns: view.groupBy.map(member),
+      window: `},"window":{"type":"${view.window.type}","start":`,
+      features: view.features.map((feature, i) => member(feature.name, i)),
+    };
+  }
+
+  /** Kafka records that a changed entry becomes: its changelog, and where it shows at once its feature. */
+  get recordsPerEntry(): number {
+    return this.view.window.type === 'upload' ? 1 : 2;
+  }
+
+  newEntry(upload: string): Entry {
+    return { upload, accumulators: this.aggregates.map((aggregate) => aggregate.empty()) };
+  }
+
+  cloneEntry(entry: Entry): Entry {
+    const { upload, accumulators } = entry;
+    return { upload, accumulators: this.aggregates.map((aggregate, i) => aggregate.clone(accumulators[i])) };
+  }
+
+  addRow(entry: Entry, cells: Record<string, Cell>): void {
+    for (let i = 0; i < this.aggregates.length; i++) {
+      const column = this.columns[i] as string | null;
+      // Rows that were published before a column was declared do not have it: that is an empty value.
+      this.aggregates[i]!.add(entry.accumulators[i], column === null ? true : (cells[column] ?? null));
+    }
+  }
+
+  /** The row's group as it stands in keys. Throws WindowingError `bad_row` when a group value is missing. */
+  groupOf(row: Row): string {
+    const { groupBy } = this.view;
+    if (groupBy.length === 1) return groupText(row, groupBy[0]!);
+    return encodeGroup(groupBy.map((column) => groupText(row, column)));
+  }
+}
+
+const member = (name: string, i: number): string => `${i > 0 ? ',' : ''}${JSON.stringify(name)}:`;
+
+function groupText(row: Row, column: string): string {
+  const cell = row.cells[column];
+  if (typeof cell === 'string') return cell;
+  if (cell !== null && cell !== undefined) return cellText(cell);
+  throw new WindowingError(
+    'bad_row',
+    `row ${row.row} of upload ${row.upload} has no "${column}", which groups it: let only ingest write the rows topic`,
+  );
+}

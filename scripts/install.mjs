@@ -1,0 +1,70 @@
+// `npm ci` when it is needed: asked of what npm itself noted in node_modules, so that an install by hand counts too.
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run } from './processes.mjs';
+import { startProgress } from './say.mjs';
+
+/** The Node 24 that the project brings along. */
+export const projectNode = (root) => join(root, 'node_modules', 'node', 'bin', 'node');
+
+/**
+ * What the lock file asks for and node_modules has not, or in another version: package paths. Pure. Optional ones may
+ * be missing (binaries for other systems).
+ */
+export function missingPackages(lock, installed) {
+  return Object.entries(lock.packages)
+    .filter(([path, wanted]) => {
+      if (path === '') return false;
+      const found = installed.packages[path];
+      if (!found) return !wanted.optional && !wanted.devOptional;
+      return found.version !== wanted.version || found.integrity !== wanted.integrity;
+    })
+    .map(([path]) => path);
+}
+
+/** Whether node_modules is what package-lock.json says, with its Node. */
+export function isInstalled(root) {
+  const noted = join(root, 'node_modules', '.package-lock.json'); // written by npm at the very end of an install
+  if (!existsSync(noted) || !existsSync(projectNode(root))) return false;
+  const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
+  try {
+    return missingPackages(read(join(root, 'package-lock.json')), read(noted)).length === 0;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return false;
+    throw cause;
+  }
+}
+
+/** An environment whose PATH begins with the project's own programs. */
+export function withProjectPath(root, env) {
+  return { ...env, PATH: [join(root, 'node_modules', '.bin'), env.PATH].join(delimiter) };
+}
+
+/** Installs the project's packages when they are missing or other than the lock file says, with progress. */
+export async function ensureInstalled({ root, env, say }) {
+  if (isInstalled(root)) return;
+  const total = Object.keys(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages).length - 1;
+  let fetched = 0;
+  say('Installing packages into node_modules (npm ci) ...');
+  const progress = startProgress(() => `npm ci: ${Math.min(fetched, total)} of up to ${total} packages fetched`);
+  const onLine = (line) => {
+    if (line.includes('http fetch GET 200') || line.includes('http cache')) fetched += 1;
+  };
+  try {
+    // --include=dev: NODE_ENV=production must not leave out the compiler.
+    const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'];
+    await run({ name: 'npm ci', command: 'npm', args, cwd: root, env: withoutProjectPath(root, env), onLine });
+  } finally {
+    progress.end();
+  }
+  if (!isInstalled(root))
+    throw new Error('npm ci ended well but left node_modules incomplete. Delete node_modules and start again.');
+  say('Packages are installed.');
+}
+
+// npm ci deletes node_modules first: it must not run on the Node inside.
+function withoutProjectPath(root, env) {
+  const parts = (env.PATH ?? '').split(delimiter).filter((part) => !part.startsWith(join(root, 'node_modules')));
+  const settings = Object.entries(env).filter(([name]) => !name.startsWith('npm_') || name.startsWith('npm_config_'));
+  return { ...Object.fromEntries(settings), PATH: parts.join(delimiter) };
+}

@@ -1,0 +1,103 @@
+// The three services as processes: started with the environment they need, their logs kept, waited for until ready.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { projectNode } from './install.mjs';
+import { launch, restartable } from './processes.mjs';
+import { dim, red, yellow } from './say.mjs';
+
+/** In the order in which they are started; the port's variable and its usual value. */
+export const services = [
+  { name: 'ingest', variable: 'CAUDAL_PORT', usual: 8080 },
+  { name: 'aggregator', variable: 'CAUDAL_AGGREGATOR_PORT', usual: 8090 },
+  { name: 'feature-writer', variable: 'CAUDAL_WRITER_PORT', usual: 8091 },
+];
+
+const graceMs = 9000;
+const warnLevel = 40; // pino's
+const errorLevel = 50;
+const pollMs = 200;
+const slowMs = 5000;
+const readyLimitMs = 180_000;
+
+/** 'http://host:port' for a client on this machine, also when the services listen on all addresses. */
+export function originOf(host, port) {
+  const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** What the terminal shows of a line of a service's log: warnings and errors, briefly; undefined for the rest. Pure. */
+export function briefLine(name, line) {
+  let entry;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return line.trim() ? `${dim(name)} ${line}` : undefined; // not of its logger: Node's own words, a crash
+  }
+  if (typeof entry?.level !== 'number' || entry.level < warnLevel) return undefined;
+  const word = entry.level >= errorLevel ? red('ERROR') : yellow('WARN');
+  const cause = entry.err?.message && entry.err.message !== entry.msg ? `: ${entry.err.message}` : '';
+  return `${dim(name)} ${word} ${entry.msg ?? ''}${cause}`;
+}
+
+/** Starts one service; resolves at once (see untilReady). Answers a program as restartable in processes.mjs does. */
+export function startService({ name, root, env, logDir, say }) {
+  const onLine = (line) => {
+    const brief = briefLine(name, line);
+    if (brief) say(brief);
+  };
+  const open = async () =>
+    launch({
+      name,
+      command: projectNode(root),
+      args: [join(root, 'dist', 'apps', name, 'src', 'main.js')],
+      cwd: root,
+      env,
+      logFile: join(logDir, `${name}.log`),
+      onLine,
+    });
+  return restartable({ open, graceMs });
+}
+
+/** 'ready', or in words what a service waits for. */
+async function askReady(origin) {
+  try {
+    const answer = await fetch(`${origin}/health/ready`, { signal: AbortSignal.timeout(2000) });
+    if (answer.status === 200) return 'ready';
+    const body = await answer.json().catch(() => ({}));
+    return body.reasons?.length > 0 ? body.reasons.map(asText).join(', ') : `answers ${answer.status}`;
+  } catch {
+    return 'does not answer yet';
+  }
+}
+
+const asText = (reason) => (typeof reason === 'string' ? reason : JSON.stringify(reason));
+
+/**
+ * Resolves when all answer GET /health/ready with 200; says what is waited for when that is slow. `waiting`:
+ * `[{name, origin, program}]`. Throws after 3 minutes with what was missing and their last lines.
+ */
+export async function untilReady({ waiting, say }) {
+  const startedMs = performance.now();
+  let saidMs = startedMs;
+  for (;;) {
+    const states = await Promise.all(waiting.map(async (one) => ({ ...one, state: await askReady(one.origin) })));
+    const missing = states.filter(({ state }) => state !== 'ready');
+    if (missing.length === 0) return;
+    const nowMs = performance.now();
+    const words = missing.map(({ name, state }) => `${name} (${state})`).join(', ');
+    if (nowMs - startedMs > readyLimitMs) {
+      const lines = missing.flatMap(({ name, program }) =>
+        program
+          .lastLines()
+          .slice(-5)
+          .map((line) => `${name}: ${line}`),
+      );
+      throw new Error([`Not ready after ${readyLimitMs / 1000} s: ${words}. Last lines:`, ...lines].join('\n  '));
+    }
+    if (nowMs - saidMs > slowMs) {
+      say(`Waiting for ${words} ...`);
+      saidMs = nowMs;
+    }
+    await sleep(pollMs);
+  }
+}

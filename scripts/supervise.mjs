@@ -1,0 +1,41 @@
+// Keeps programs running: one that dies is started again, later each time, and said; one that keeps dying ends it all.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Closing, howItEnded, isClosing } from './processes.mjs';
+
+const deathsMax = 5;
+const withinMs = 60_000;
+const firstWaitMs = 500;
+
+/** How long to wait before the next start, of the times (ms) of its deaths so far; undefined: give up. Pure. */
+export function waitBeforeRestartMs(deathTimesMs, nowMs) {
+  const recent = deathTimesMs.filter((timeMs) => timeMs > nowMs - withinMs).length;
+  return recent >= deathsMax ? undefined : firstWaitMs * 2 ** (recent - 1);
+}
+
+/**
+ * Restarts `program` (see restartable in processes.mjs) whenever it ends. Never resolves; rejects with its last lines
+ * when it died 5 times within 60 s, with Closing when everything is being stopped.
+ */
+export async function keepRunning({ name, program, say }) {
+  const deathTimesMs = [];
+  for (;;) {
+    const ended = await program.exited;
+    if (isClosing()) throw new Closing(`${name} was stopped.`);
+    const nowMs = performance.now();
+    deathTimesMs.push(nowMs);
+    const waitMs = waitBeforeRestartMs(deathTimesMs, nowMs);
+    if (waitMs === undefined) {
+      const what = `${name} ended ${deathsMax} times within ${withinMs / 1000} s (last: ${howItEnded(ended)}). Its last lines:`;
+      throw new Error([what, ...program.lastLines()].join('\n  '));
+    }
+    say(`${name} died (${howItEnded(ended)}); restarting it in ${waitMs / 1000} s.`);
+    await sleep(waitMs);
+    try {
+      await program.restart();
+      say(`${name} was restarted (process ${program.pid}).`);
+    } catch (problem) {
+      if (problem instanceof Closing) throw problem;
+      say(problem.message); // its next round counts this as one more death
+    }
+  }
+}
