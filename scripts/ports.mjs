@@ -41,7 +41,9 @@ export function answers(host, port, limitMs = 1000) {
 /** Throws when something answers on a loopback port: it would be taken for the program about to be started there. */
 export async function refuseTakenPort(name, port) {
   if (await answers('127.0.0.1', port)) {
-    throw new Error(`${name} cannot start on port ${port}: something else answers there. Stop it, or choose another port.`);
+    throw new Error(
+      `${name} cannot start on port ${port}: something else answers there. Stop it, or choose another port.`,
+    );
   }
 }
 

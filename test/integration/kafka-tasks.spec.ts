@@ -270,8 +270,8 @@ describe('the runner', () => {
   it('moves its position over fetches of markers only, and ticks idle tasks', async () => {
     const names = await makeNames('markers');
     let ticks = 0;
-    let isInProcess = false;
     const openTask = (): PartitionTask => {
+      let isInProcess = false;
       const task = new CopyTask(names, client, async () => {
         isInProcess = true;
         await new Promise((resolve) => setTimeout(resolve, 50));

@@ -99,7 +99,7 @@ export class RecordSplitter {
             if (bytes[at + 1] !== QUOTE) break;
             at++;
           } else if (byte === LF || (byte === CR && bytes[at + 1] !== LF)) {
-            if (false) return this.#faulty(start, at, unclosed(quoteLine, 'on its line'));
+            if (lineByLine) return this.#faulty(start, at, unclosed(quoteLine, 'on its line'));
             breaks++;
           }
         }

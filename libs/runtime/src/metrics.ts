@@ -6,6 +6,7 @@ const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 /** A service's metrics, in a registry of their own so that tests may have several in one process. */
 class ServiceMetrics {
   readonly #registry = new Registry();
+  readonly #listeners: (() => void)[] = [];
   readonly contentType: string;
 
   constructor(service: string) {
@@ -14,8 +15,14 @@ class ServiceMetrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
+  /** Calls back before each reading: for gauges that are looked up rather than kept. */
+  beforeReading(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
   /** The page that Prometheus reads. */
   text(): Promise<string> {
+    for (const listener of this.#listeners) listener();
     return this.#registry.metrics();
   }
 
@@ -51,7 +58,7 @@ export class IngestMetrics extends ServiceMetrics {
 
 export class AggregatorMetrics extends ServiceMetrics {
   readonly rows = this.counter('rows_aggregated', 'Rows taken into their windows', ['pipeline']);
-  readonly rowsLate = this.counter('rows_late', 'Rows whose window was closed', ['pipeline', 'view']);
+  readonly rowsLate = this.counter('rows_late', 'Rows whose window was closed', ['pipeline']);
   readonly features = this.counter('features_emitted', 'Records committed to the features topic', ['pipeline']);
   readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
   readonly stepSeconds = this.seconds('step', 'How long a step took, from its rows to its commit', ['pipeline']);
