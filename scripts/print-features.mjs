@@ -13,7 +13,7 @@ const features = ['quantidade_empresas', 'capital_social_medio', 'capital_social
 const redis = await openRedis({ url: process.env.REDIS_URL });
 try {
   const hashes = await Promise.all(expected.map(([city]) => redis.readHash(city)));
-  const rows = hashes.map((hash, at) => [expected[at][0], ...features.map((name) => hash[name] ?? '-')]);
+  const rows = hashes.map((hash, at) => [expected[at][0], ...features.map((name) => hash?.[name] ?? '-')]);
   console.log(table(['cidade', ...features], rows));
   if (process.argv.includes('--check') && JSON.stringify(rows) !== JSON.stringify(expected)) {
     console.error(`The features are not those of the example:\n${table(['cidade', ...features], expected)}`);

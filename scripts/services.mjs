@@ -17,6 +17,7 @@ const warnLevel = 40; // pino's
 const errorLevel = 50;
 const pollMs = 200;
 const slowMs = 5000;
+const reasonCharactersMax = 100;
 const readyLimitMs = 180_000;
 
 /** 'http://host:port' for a client on this machine, also when the services listen on all addresses. */
@@ -64,13 +65,19 @@ async function askReady(origin) {
     const answer = await fetch(`${origin}/health/ready`, { signal: AbortSignal.timeout(2000) });
     if (answer.status === 200) return 'ready';
     const body = await answer.json().catch(() => ({}));
-    return body.reasons?.length > 0 ? body.reasons.map(asText).join(', ') : `answers ${answer.status}`;
+    return briefReasons(body.reasons) ?? `answers ${answer.status}`;
   } catch {
     return 'does not answer yet';
   }
 }
 
-const asText = (reason) => (typeof reason === 'string' ? reason : JSON.stringify(reason));
+/** The first of a service's reasons, cut to one line, and how many more there are; undefined of none. Pure. */
+export function briefReasons(reasons) {
+  if (!Array.isArray(reasons) || reasons.length === 0) return undefined;
+  const first = typeof reasons[0] === 'string' ? reasons[0] : JSON.stringify(reasons[0]);
+  const cut = first.length > reasonCharactersMax ? `${first.slice(0, reasonCharactersMax)}...` : first;
+  return reasons.length > 1 ? `${cut} and ${reasons.length - 1} more` : cut;
+}
 
 /**
  * Resolves when all answer GET /health/ready with 200; says what is waited for when that is slow. `waiting`:

@@ -1,6 +1,6 @@
 // libs/kafka on a real broker: topics, transactions and fences, reads over every kind of tail.
 import { KafkaError, type KafkaRecord, type OutRecord } from '#kafka';
-import { SpecTopics, until } from './kafka-topics.js';
+import { cutConnections, SpecTopics, until } from './kafka-topics.js';
 
 const topics = new SpecTopics();
 const { client, prefix } = topics;
@@ -268,6 +268,33 @@ describe('tailPartition', () => {
     await tail;
     await producer.close();
     expect(values).toEqual(['r0', 'r1', 'r3', 'r4']);
+  });
+
+  it('survives the loss of its connections, and misses and repeats nothing', async () => {
+    const topic = await topics.make('cut-tail');
+    const abort = new AbortController();
+    const values: string[] = [];
+    const codes: string[] = [];
+    const tail = client.tailPartition({
+      topic,
+      partition: 0,
+      from: 0n,
+      signal: abort.signal,
+      onRecords: (records) => void values.push(...records.map(({ value }) => String(value))),
+      onError: ({ code }) => void codes.push(code),
+    });
+    for (const round of [0, 1, 2]) {
+      const producer = await client.openProducer();
+      await producer.send([out(topic, `${round}`)]);
+      await producer.close();
+      await until(`the tail has seen ${round}`, () => values.includes(`${round}`));
+      expect(cutConnections()).toBeGreaterThan(0);
+    }
+    await until('the tail has noticed', () => codes.length > 0);
+    abort.abort();
+    await tail;
+    expect(values).toEqual(['0', '1', '2']);
+    expect(codes[0]).toBe('kafka_unavailable');
   });
 
   it('goes on at the start, and says so, when its position is not in the log', async () => {

@@ -2,7 +2,7 @@
 // output topic in transactions and keeps its position in a changelog, as the aggregator does.
 import { KafkaError, PartitionTaskRunner, type PartitionTask, type TaskEvent, type TaskRunnerOptions } from '#kafka';
 import type { KafkaClient, TaskBatch, TaskContext, TransactionalProducer } from '#kafka';
-import { quietLogger, SpecTopics, until } from './kafka-topics.js';
+import { cutConnections, quietLogger, SpecTopics, until } from './kafka-topics.js';
 
 const topics = new SpecTopics();
 const { client, prefix } = topics;
@@ -302,6 +302,20 @@ describe('the runner', () => {
     expect(status()).toMatchObject({ state: 'ready', highWatermark: 8n });
     await until('tasks have ticked', () => ticks > 3);
     expect(await copied(names)).toEqual([0]);
+    await opened.runner.stop();
+    expect(opened.fatal).toEqual([]);
+  });
+
+  // rows -> all connections are cut in the middle of the work, three times -> every row is copied once
+  it('survives the loss of its connections', async () => {
+    const names = await makeNames('cut');
+    const opened = await openRunner(names, () => new CopyTask(names, client));
+    await until('all are ready', () => readyIn(opened) === PARTITIONS);
+    for (const round of [0, 1, 2]) {
+      await write(names.input, round * 40, 40);
+      expect(cutConnections()).toBeGreaterThan(0);
+    }
+    await expectCopiedOnce(names, 120);
     await opened.runner.stop();
     expect(opened.fatal).toEqual([]);
   });

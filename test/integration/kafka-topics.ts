@@ -1,5 +1,6 @@
 // Topics for one spec file on the shared broker: a random prefix, made when asked for, deleted at the end.
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import { KafkaClient, type KafkaLogger, type KafkaRecord } from '#kafka';
 
 const brokers = (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',');
@@ -58,4 +59,17 @@ export async function until<Answer>(
     if (performance.now() > endMs) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Cuts every connection of this process to the broker, as a restart of the broker or of the network between does. */
+export function cutConnections(): number {
+  const ports = new Set(brokers.map((broker) => Number(broker.split(':')[1])));
+  const { _getActiveHandles: activeHandles } = process as unknown as { _getActiveHandles(): unknown[] };
+  let cut = 0;
+  for (const handle of activeHandles.call(process)) {
+    if (!(handle instanceof Socket) || !ports.has(handle.remotePort ?? -1)) continue;
+    handle.destroy(Object.assign(new Error('cut by the spec'), { code: 'ECONNRESET' }));
+    cut++;
+  }
+  return cut;
 }

@@ -67,7 +67,9 @@ class SwallowingController {
   }
 
   @MessagePattern(TASK_PATTERNS.process)
-  process(): void {}
+  process(): string {
+    return 'done';
+  }
 
   @EventPattern(TASK_PATTERNS.drop)
   drop(): void {}

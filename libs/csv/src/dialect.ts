@@ -21,7 +21,7 @@ export interface Dialect {
 export function detectDialect(sample: Buffer): Dialect {
   const head = sample.subarray(0, SAMPLE_BYTES);
   const bom = bomBytes(head);
-  const text = head;
+  const text = head.subarray(bom);
   let best = { delimiter: DELIMITERS[0] as Dialect['delimiter'], share: 0, fields: 1 };
   for (const delimiter of DELIMITERS) {
     const { share, fields } = consistency(text, delimiter, head.length < SAMPLE_BYTES);

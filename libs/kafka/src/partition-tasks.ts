@@ -102,6 +102,7 @@ export class PartitionTaskRunner {
         eachBatch: (payload) => this.#eachBatch(payload),
       });
     } catch (error) {
+      await this.stop();
       throw toKafkaError(error);
     }
     if (tickMs !== undefined) this.#ticking = setInterval(() => this.#tick(), tickMs);
@@ -113,18 +114,20 @@ export class PartitionTaskRunner {
     this.#isStopping = true;
     if (this.#ticking !== null) clearInterval(this.#ticking);
     for (const owned of this.#owned.values()) if (!owned.isReady) void this.#lose(owned);
-    const done = new AbortController();
-    const grace = sleep(STOP_GRACE_MS, done.signal).then(() => this.#loseAll());
-    const giveUp = sleep(STOP_GIVE_UP_MS, done.signal);
+    const left = new AbortController();
+    const grace = sleep(STOP_GRACE_MS, left.signal).then(() => this.#loseAll());
+    const giveUp = sleep(STOP_GIVE_UP_MS, left.signal);
     const leave = this.#consumer.disconnect().catch((error: unknown) => {
       this.options.logger.warn('leaving the group failed: Kafka notices by the session timeout', {
         error: String(error),
       });
     });
     await Promise.race([leave, giveUp]);
-    done.abort();
+    left.abort();
     await grace;
-    await Promise.race([Promise.all(this.#ending.values()), sleep(STOP_GRACE_MS)]);
+    const dropped = new AbortController();
+    await Promise.race([Promise.all(this.#ending.values()), sleep(STOP_GRACE_MS, dropped.signal)]);
+    dropped.abort();
     this.#isJoined = false;
   }
 
@@ -355,16 +358,19 @@ export class PartitionTaskRunner {
 
   #confirm(): void {
     this.#lastHeartbeatAtMs = Date.now();
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const resolve of waiters) resolve();
+    for (const resolve of this.#waiters) resolve();
   }
 
   #confirmed(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();
-      this.#waiters.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      const done = (): void => {
+        this.#waiters.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#waiters.add(done);
+      signal.addEventListener('abort', done, { once: true });
     });
   }
 

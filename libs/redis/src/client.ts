@@ -2,14 +2,15 @@
 // is queued and nothing is sent twice behind the caller's back, since a write that is late may be an old one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { refusal, RedisError, toRedisError } from './errors.js';
+import { type RedisError, toRedisError } from './errors.js';
 import { viewOwner } from './feature-key.js';
 import { failedListName, markerName, parseMarker, type Marker, type MarkerCounts, type MarkerKey } from './marker.js';
 import { scanPattern, type ViewScan } from './read-features.js';
-import { PASS_END_OF_UPLOAD_LUA, UPSERT_FEATURES_LUA } from './upsert-features.lua.js';
+import { PASS_END_OF_UPLOAD_LUA, READ_MARKER_LUA, UPSERT_FEATURES_LUA } from './upsert-features.lua.js';
 import {
   isAlreadyPassed,
   markerGuard,
+  readMarkerReply,
   readPassReply,
   readUpsertReply,
   scriptCalls,
@@ -33,7 +34,7 @@ export interface OpenRedisOptions {
 
 /** What defineCommand adds: the number of keys, the keys, the arguments. */
 type Script = (keyCount: number, keys: string[], args: string[]) => Promise<unknown>;
-type ScriptedRedis = Redis & { upsertFeatures: Script; passEndOfUpload: Script };
+type ScriptedRedis = Redis & { upsertFeatures: Script; passEndOfUpload: Script; readMarker: Script };
 
 const COMMAND_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -57,7 +58,11 @@ export async function openRedis(options: OpenRedisOptions): Promise<RedisStore> 
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), RECONNECT_MS_MAX),
-    scripts: { upsertFeatures: { lua: UPSERT_FEATURES_LUA }, passEndOfUpload: { lua: PASS_END_OF_UPLOAD_LUA } },
+    scripts: {
+      upsertFeatures: { lua: UPSERT_FEATURES_LUA },
+      passEndOfUpload: { lua: PASS_END_OF_UPLOAD_LUA },
+      readMarker: { lua: READ_MARKER_LUA },
+    },
   }) as ScriptedRedis;
   client.on('error', (error: unknown) => options.onError?.(toRedisError(error)));
   const waiting = new AbortController();
@@ -150,16 +155,9 @@ export class RedisStore {
   /** The marker as it stands; null when there is none. */
   async readMarker(marker: MarkerKey): Promise<Marker | null> {
     const name = markerName(marker);
-    const replies = await this.#ask(() =>
-      this.#client.multi().hgetall(name).lrange(failedListName(name), 0, -1).exec(),
-    );
-    const [hash, failedKeys] = (replies ?? []).map(([error, reply]) => {
-      if (error !== null) throw toRedisError(error);
-      return reply;
-    });
-    // EXEC answers null only for a WATCHed key, and none is watched.
-    if (failedKeys === undefined) throw refusal('EXEC was given up');
-    return parseMarker(hash as Record<string, string>, failedKeys as string[]);
+    const reply = await this.#ask(() => this.#client.readMarker(2, [name, failedListName(name)], []));
+    const [fields, failedKeys] = readMarkerReply(reply);
+    return parseMarker(fields, failedKeys);
   }
 
   /**

@@ -34,16 +34,10 @@ export function markerName({ prefix, pipeline, partition }: MarkerKey): string {
 
 export const failedListName = (marker: string): string => `${marker}:failed`;
 
-/** The marker in its hash and its list; null when the hash is missing or was not written by Caudal. */
-export function parseMarker(hash: Readonly<Record<string, string>>, failedKeys: readonly string[]): Marker | null {
-  const { generation, offset, written, superseded, failed } = hash;
+/** The values of generation, offset, written, superseded and failed; null when Caudal did not write them. */
+export function parseMarker(values: readonly (string | null)[], failedKeys: readonly string[]): Marker | null {
+  const [generation, offset, ...counts] = values;
   if (!/^\d+$/.test(generation ?? '') || !/^\d+$/.test(offset ?? '')) return null;
-  return {
-    generation: Number(generation),
-    offset: BigInt(offset!),
-    written: Number(written ?? 0),
-    superseded: Number(superseded ?? 0),
-    failed: Number(failed ?? 0),
-    failedKeys,
-  };
+  const [written = 0, superseded = 0, failed = 0] = counts.map(Number);
+  return { generation: Number(generation), offset: BigInt(offset!), written, superseded, failed, failedKeys };
 }

@@ -1,8 +1,8 @@
-// The two scripts that Redis runs for the feature writer. A script runs alone: what it compares is still so when it
+// The scripts that Redis runs for the feature writer. A script runs alone: what it compares is still so when it
 // writes. TypeScript text and no .lua file, so that tsc alone builds.
 
 /*
- * Both begin with this guard. KEYS[1] is the marker's hash, KEYS[2] its list of failed keys. ARGV: 1, 2 the expected
+ * The two that write begin with this guard. KEYS[1] is the marker's hash, KEYS[2] its list of failed keys. ARGV: 1, 2 the expected
  * generation and offset (both '' for none), 3 this writer's generation, 4 the marker's next offset,
  * 5 '1' when the marker is to be replaced since the writer stands at the beginning of the log.
  */
@@ -172,4 +172,16 @@ local reply = redis.pcall('HSET', KEYS[1], 'generation', ARGV[3], 'offset', ARGV
 if type(reply) == 'table' and reply.err then return {'error', reply.err} end
 redis.call('DEL', KEYS[2])
 return {'passed'}
+`;
+
+/*
+ * Answers {'marker', {generation, offset, written, superseded, failed}, failed keys}, as of one moment. A
+ * script and no MULTI: a Redis without memory refuses even reads inside a MULTI.
+ */
+export const READ_MARKER_LUA = `
+local marker = redis.pcall('HMGET', KEYS[1], 'generation', 'offset', 'written', 'superseded', 'failed')
+if marker.err then return {'error', marker.err} end
+local failed = redis.pcall('LRANGE', KEYS[2], 0, -1)
+if failed.err then return {'error', failed.err} end
+return {'marker', marker, failed}
 `;

@@ -174,6 +174,13 @@ export function readPassReply(pass: EndOfUploadPass, reply: unknown): PassOutcom
   return { outcome, marker: { ...markerAfter(pass), written: 0, superseded: 0, failed: 0 } };
 }
 
+/** What {@link parseMarker} takes. */
+export function readMarkerReply(reply: unknown): [values: (string | null)[], failedKeys: string[]] {
+  const [outcome, values, failedKeys] = replyParts(reply);
+  if (outcome !== 'marker' || !Array.isArray(values) || !Array.isArray(failedKeys)) throw strangeReply(reply);
+  return [values, failedKeys];
+}
+
 function replyParts(reply: unknown): unknown[] {
   if (!Array.isArray(reply)) throw strangeReply(reply);
   if (reply[0] === 'error') throw refusal(String(reply[1]));

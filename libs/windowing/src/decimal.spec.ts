@@ -76,6 +76,8 @@ describe('Decimal', () => {
     expect(parse('0.1').add(parse('0.2')).format()).toBe('0.3');
     expect(parse('9007199254740991').add(parse('0.01')).format()).toBe('9007199254740991.01');
     expect(parse('9007199254740993').add(parse('-9007199254740992')).unscaled).toBe(1);
+    expect(parse('-9007199254740990').add(parse('-1')).unscaled).toBe(-9007199254740991);
+    expect(parse('-9007199254740990').add(parse('-2')).unscaled).toBe(-9007199254740992n);
   });
 
   it.each([

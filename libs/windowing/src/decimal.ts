@@ -146,7 +146,7 @@ function divideSafe(dividend: number, divisor: number): number {
   const rest = dividend % divisor;
   const quotient = (dividend - rest) / divisor;
   const twice = Math.abs(rest) * 2;
-  if (twice < divisor || (twice === divisor && quotient % 2 === 0)) return quotient + 0;
+  if (twice < divisor || (twice === divisor && quotient % 2 === 0)) return quotient;
   return quotient + (dividend < 0 ? -1 : 1);
 }
 

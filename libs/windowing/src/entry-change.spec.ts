@@ -101,14 +101,14 @@ describe('feature records', () => {
     const record = encodeFeature(new ViewState(view, pipeline), {
       ...at,
       id: 'u1',
-      group: 'Belém',
+      group: 'Belém "x"',
       entry: entryOf(),
       streamTime: null,
     });
     expect(record).toEqual({
-      key: 'por_dia\u0000Belém\u0000',
+      key: 'por_dia\u0000Belém "x"\u0000',
       value:
-        '{"view":"por_dia","key":{"cidade":"Belém"},"window":{"type":"upload","start":null,"end":null},' +
+        '{"view":"por_dia","key":{"cidade":"Belém \\"x\\""},"window":{"type":"upload","start":null,"end":null},' +
         '"features":{"z":0,"a":null,"media":null},"final":true,"upload":"u1","stream_time":null}',
     });
   });

@@ -1,0 +1,1 @@
+export function javaMajor(text: string): number | undefined;

@@ -1,0 +1,6 @@
+export function tryLock(
+  file: string,
+  note?: object,
+):
+  | { release: () => void; previous?: { pid: number }; holder?: undefined }
+  | { holder: { pid: number }; release?: undefined };

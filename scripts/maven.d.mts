@@ -1,0 +1,1 @@
+export function downloadedBytes(line: string): number;

@@ -1,0 +1,21 @@
+/** A Kafka of one's own: `kill` is SIGKILL; `restart` starts it on the same data and port, stopping it first if needed. */
+export interface OwnKafka {
+  readonly brokers: string;
+  readonly pid: number;
+  readonly exited: Promise<{ code: number | null; signal: string | null; problem?: Error }>;
+  lastLines(): string[];
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+}
+export function startKafka(options: {
+  stateDir: string;
+  port: number;
+  controllerPort: number;
+  say?: (text: string) => void;
+  env?: NodeJS.ProcessEnv;
+  logFile?: string;
+}): Promise<OwnKafka>;
+export function kafkaClassPath(options: { env?: NodeJS.ProcessEnv; say?: (text: string) => void }): Promise<string>;
+export function kafkaProperties(options: { port: number; controllerPort: number; logDir: string }): string;
+export function speaksKafka(port: number, limitMs?: number): Promise<boolean>;

@@ -1,0 +1,1 @@
+export function waitBeforeRestartMs(deathTimesMs: number[], nowMs: number): number | undefined;

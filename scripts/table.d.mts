@@ -1,0 +1,1 @@
+export function table(head: string[], rows: string[][]): string;

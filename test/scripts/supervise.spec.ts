@@ -1,0 +1,86 @@
+// What is decided and said while the services run: restarts, locks, lines for the terminal.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { tryLock } from '../../scripts/lock.mjs';
+import { briefLine, briefReasons, originOf } from '../../scripts/services.mjs';
+import { waitBeforeRestartMs } from '../../scripts/supervise.mjs';
+
+describe('waitBeforeRestartMs', () => {
+  it('waits longer with each death in a row and gives up at the fifth within a minute', () => {
+    const deaths = [0, 1000, 2000, 3000, 4000];
+    const waits = deaths.map((nowMs, at) => waitBeforeRestartMs(deaths.slice(0, at + 1), nowMs));
+    expect(waits).toEqual([500, 1000, 2000, 4000, undefined]);
+  });
+
+  it('forgets deaths older than a minute', () => {
+    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 62_999], 62_999)).toBe(1000);
+    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 63_000], 63_000)).toBe(500);
+  });
+});
+
+describe('tryLock', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'caudal-lock-'));
+  const file = join(dir, 'lock');
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  it('is held by one, named to the other, and free again after release, leaving nothing behind', () => {
+    const lock = tryLock(file);
+    expect(tryLock(file).holder?.pid).toBe(process.pid);
+    lock.release?.();
+    expect(readdirSync(dir)).toEqual([]);
+    const again = tryLock(file);
+    expect(again.holder).toBeUndefined();
+    again.release?.();
+  });
+
+  it('is taken over from a process that is dead, with what it had noted', () => {
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    writeFileSync(file, JSON.stringify({ pid, startTime: '1' }));
+    const lock = tryLock(file);
+    expect(lock).toMatchObject({ previous: { pid } });
+    lock.release?.();
+  });
+
+  it('is taken over when the pid was given to another process since, or the file is torn', () => {
+    for (const content of [JSON.stringify({ pid: process.pid, startTime: '1' }), '{"pid": 1']) {
+      writeFileSync(file, content);
+      const lock = tryLock(file);
+      expect(lock.holder).toBeUndefined();
+      lock.release?.();
+    }
+  });
+});
+
+describe('lines for the terminal', () => {
+  const plainLine = (line: string): string | undefined => {
+    const brief = briefLine('ingest', line);
+    return brief && stripVTControlCharacters(brief); // colours, when Jest itself runs on a terminal
+  };
+
+  it('shows warnings and errors of a log, not the rest', () => {
+    expect(plainLine('{"level":30,"msg":"up"}')).toBeUndefined();
+    expect(plainLine('{"level":40,"msg":"slow","err":{"message":"why"}}')).toBe('ingest WARN slow: why');
+    expect(plainLine('{"level":50,"msg":"same","err":{"message":"same"}}')).toBe('ingest ERROR same');
+    expect(plainLine('TypeError: x')).toBe('ingest TypeError: x');
+    expect(plainLine('   ')).toBeUndefined();
+    expect(plainLine('null')).toBeUndefined();
+  });
+
+  it('cuts what a service waits for to one short line', () => {
+    expect(briefReasons(['kafka_away'])).toBe('kafka_away');
+    expect(briefReasons([{ code: 'x' }, 'b', 'c'])).toBe('{"code":"x"} and 2 more');
+    expect(briefReasons(['a'.repeat(101)])).toBe(`${'a'.repeat(100)}...`);
+    expect(briefReasons([])).toBeUndefined();
+    expect(briefReasons(undefined)).toBeUndefined();
+  });
+
+  it('names an address that a client here can reach', () => {
+    expect(originOf('127.0.0.1', 8080)).toBe('http://127.0.0.1:8080');
+    expect(originOf('0.0.0.0', 8080)).toBe('http://127.0.0.1:8080');
+    expect(originOf('::', 8080)).toBe('http://[::1]:8080');
+    expect(originOf('example.org', 1)).toBe('http://example.org:1');
+  });
+});
