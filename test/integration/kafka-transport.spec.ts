@@ -72,7 +72,7 @@ class SwallowingController {
   }
 
   @EventPattern(TASK_PATTERNS.drop)
-  drop(): void {}
+  drop(_message: TaskMessage): void {}
 }
 @Module({ controllers: [SwallowingController] })
 class SwallowingModule {}

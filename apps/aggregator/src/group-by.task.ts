@@ -9,6 +9,7 @@ import {
   LIMITS,
   pipelineTopics,
   transactionalIds,
+  type ControlKind,
   type ControlRecord,
   type Pipeline,
   type PipelineTopics,
@@ -25,7 +26,13 @@ import {
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
 import { fingerprint, GroupBy, type EntryChange } from '#windowing';
-import { assertSamePipeline, OFFSET_KEY, type Closing, type OffsetRecord, type OpenUpload } from './changelog-records.js';
+import {
+  assertSamePipeline,
+  OFFSET_KEY,
+  type Closing,
+  type OffsetRecord,
+  type OpenUpload,
+} from './changelog-records.js';
 
 export interface GroupByTaskOptions {
   client: KafkaClient;
@@ -37,6 +44,8 @@ export interface GroupByTaskOptions {
 }
 
 const STAGE = 'rows';
+/** A later version's kind must not be taken for one of these: it could close windows that are to stay open. */
+const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>(['end-of-upload', 'cancel-upload', 'watermark']);
 const TRANSACTION_TIMEOUT_MS = 20_000;
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
@@ -77,7 +86,6 @@ export class GroupByTask {
       const groupBy = new GroupBy(pipeline);
       const offset = await this.restore(groupBy, ctx);
       ctx.assertOwned();
-      if (offset) assertSamePipeline(pipeline.name, offset.fingerprint, this.fingerprint);
       groupBy.advanceStreamTime(offset?.stream_time ?? null);
       const next = offset ? BigInt(offset.next) : await this.firstOffset();
       this.state = { producer, groupBy, next, generation, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
@@ -104,6 +112,8 @@ export class GroupByTask {
       if (control) {
         await this.applyControl(control, record.offset + 1n, ctx);
         at++;
+      } else if (record.key === null) {
+        throw this.foreignRecord(record.offset, 'a record with neither a key nor the header of a control record');
       } else {
         at = await this.stepRows(records, at, ctx);
       }
@@ -112,23 +122,29 @@ export class GroupByTask {
   }
 
   private held(): State {
-    if (!this.state) throw new KafkaError('task_lost', 'the task holds no state: acquire it first', { retriable: true });
+    if (!this.state)
+      throw new KafkaError('task_lost', 'the task holds no state: acquire it first', { retriable: true });
     return this.state;
   }
 
+  /** Reads the changelog into `groupBy`; answers the offset record, null when the task has never committed. */
   private async restore(groupBy: GroupBy, ctx: TaskContext): Promise<OffsetRecord | null> {
-    let offset: OffsetRecord | null = null;
-    await this.options.client.readPartition({
+    const { client, partition, pipeline } = this.options;
+    const found: { offset: OffsetRecord | null; unreadable: unknown } = { offset: null, unreadable: null };
+    await client.readPartition({
       topic: this.topics.changelog,
-      partition: this.options.partition,
+      partition,
       signal: ctx.signal,
-      onRecord: (record) => {
-        const key = record.key!.toString();
-        if (key === OFFSET_KEY) offset = JSON.parse(record.value!.toString()) as OffsetRecord;
-        else groupBy.restore(key, record.value === null ? null : record.value.toString());
+      onRecord: ({ key, value }) => {
+        const name = key!.toString();
+        if (name === OFFSET_KEY) found.offset = JSON.parse(value!.toString()) as OffsetRecord;
+        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, name, value);
       },
     });
-    return offset;
+    // First the likely reason: entries of a view that the pipeline file no longer has cannot be read either.
+    if (found.offset) assertSamePipeline(pipeline.name, found.offset.fingerprint, this.fingerprint);
+    if (found.unreadable !== null) throw found.unreadable;
+    return found.offset;
   }
 
   private async firstOffset(): Promise<bigint> {
@@ -159,7 +175,10 @@ export class GroupByTask {
       }
     }
     const next = records[at - 1]!.offset + 1n;
-    await this.transact({ changes: step.changes(), next, uploads, closing: null, after: [], streamTime: state.groupBy.streamTime }, ctx);
+    await this.transact(
+      { changes: step.changes(), next, uploads, closing: null, after: [], streamTime: state.groupBy.streamTime },
+      ctx,
+    );
     step.commit();
     state.uploads = uploads;
     metrics.rows.inc({ pipeline: pipeline.name }, at - from);
@@ -173,6 +192,9 @@ export class GroupByTask {
    * control record until all is out, and what is closed is deleted in the same transaction: what remains is what is due.
    */
   private async applyControl(control: ControlRecord, after: bigint, ctx: TaskContext): Promise<void> {
+    if (!CONTROL_KINDS.has(control.kind)) {
+      throw this.foreignRecord(after - 1n, `a control record of the unknown kind "${control.kind}"`);
+    }
     const state = this.held();
     const { groupBy } = state;
     const ends = control.kind !== 'watermark';
@@ -189,7 +211,14 @@ export class GroupByTask {
         cancelled,
       });
       if (!due.done) {
-        const stay = { changes: due.changes, next: after - 1n, uploads: state.uploads, closing, after: [], streamTime: groupBy.streamTime };
+        const stay = {
+          changes: due.changes,
+          next: after - 1n,
+          uploads: state.uploads,
+          closing,
+          after: [],
+          streamTime: groupBy.streamTime,
+        };
         await this.transact(stay, ctx);
         due.commit();
         continue;
@@ -197,7 +226,10 @@ export class GroupByTask {
       const uploads = copyUploads(state.uploads);
       if (ends) uploads.delete(control.upload);
       const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
-      await this.transact({ changes: due.changes, next: after, uploads, closing: null, after: report, streamTime: newStreamTime }, ctx);
+      await this.transact(
+        { changes: due.changes, next: after, uploads, closing: null, after: report, streamTime: newStreamTime },
+        ctx,
+      );
       due.commit();
       groupBy.advanceStreamTime(streamTime);
       state.uploads = uploads;
@@ -213,6 +245,15 @@ export class GroupByTask {
       'input_lost',
       `${this.topics.rows}/${this.options.partition}: upload ${control.upload} has ${control.rowsInPartition} rows in this ` +
         `partition, ${rows} were read before its end at offset ${offset}: rows were deleted before they were read`,
+      { retriable: false, halt: true },
+    );
+  }
+
+  private foreignRecord(offset: bigint, what: string): KafkaError {
+    return new KafkaError(
+      'foreign_record',
+      `${this.topics.rows}/${this.options.partition}: offset ${offset} holds ${what}. Only ingest of this version may ` +
+        'write this topic: update the aggregator, or reset the pipeline',
       { retriable: false, halt: true },
     );
   }
@@ -258,12 +299,15 @@ export class GroupByTask {
       uploads: Object.fromEntries(step.uploads),
       closing: step.closing,
     };
-    await transaction.send([{ topic: this.topics.changelog, partition, key: OFFSET_KEY, value: JSON.stringify(offset) }]);
+    await transaction.send([
+      { topic: this.topics.changelog, partition, key: OFFSET_KEY, value: JSON.stringify(offset) },
+    ]);
     await transaction.sendOffsets({ groupId: this.groupId, topic: this.topics.rows, partition, offset: step.next });
     ctx.assertOwned();
     await transaction.commit();
     state.next = step.next;
     metrics.transactions.inc({ pipeline: pipeline.name });
+    metrics.features.inc({ pipeline: pipeline.name }, countFeatures(step.changes));
   }
 
   private recordsOf(changes: readonly EntryChange[]): OutRecord[] {
@@ -276,6 +320,20 @@ export class GroupByTask {
     }
     return records;
   }
+}
+
+/** The error, or null when the entry was restored. */
+function tryRestore(groupBy: GroupBy, key: string, value: Buffer | null): unknown {
+  try {
+    groupBy.restore(key, value === null ? null : value.toString());
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function countFeatures(changes: readonly EntryChange[]): number {
+  return changes.reduce((count, { feature }) => (feature ? count + 1 : count), 0);
 }
 
 function copyUploads(uploads: ReadonlyMap<string, OpenUpload>): Map<string, OpenUpload> {

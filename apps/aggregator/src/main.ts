@@ -9,6 +9,7 @@ import {
   createLogger,
   kafkaLogger,
   nestLogger,
+  Opened,
   configOrExit,
   runService,
   type Logger,
@@ -45,35 +46,33 @@ const metrics = new AggregatorMetrics();
 await runService({
   name: 'aggregator',
   logger,
-  start: async ({ fatal }) => {
-    const pipelines = readPipelines(config.pipelinesDir);
-    const client = new KafkaClient({
-      brokers: config.kafkaBrokers,
-      clientId: 'caudal-aggregator',
-      logger: kafkaLogger(logger),
-    });
-    await client.connect();
-    await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
-    const transport = openTransport(config, pipelines, client, logger, fatal);
-    const module = AggregatorModule.register({
-      client,
-      metrics,
-      settings: { config, pipelines },
-      ready: () => groupsNotReady({ checks: { kafka: () => client.ping(1_500) }, groups: transport.groupStatus() }),
-    });
-    const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
-      logger: nestLogger(logger),
-      abortOnError: false,
-    });
-    app.connectMicroservice({ strategy: transport });
-    await app.listen(config.port, config.host);
-    await app.startAllMicroservices();
-    logger.info({ host: config.host, port: config.port }, 'aggregator is consuming');
-    return {
-      stop: async () => {
-        await app.close();
-        await client.close();
-      },
-    };
-  },
+  start: ({ fatal }) =>
+    Opened.by(async (opened) => {
+      const pipelines = readPipelines(config.pipelinesDir);
+      const client = new KafkaClient({
+        brokers: config.kafkaBrokers,
+        clientId: 'caudal-aggregator',
+        logger: kafkaLogger(logger),
+      });
+      opened.add(() => client.close());
+      await client.connect();
+      await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
+      const transport = openTransport(config, pipelines, client, logger, fatal);
+      const module = AggregatorModule.register({
+        client,
+        metrics,
+        settings: { config, pipelines },
+        ready: () => groupsNotReady({ checks: { kafka: () => client.ping(1_500) }, groups: transport.groupStatus() }),
+      });
+      const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+        logger: nestLogger(logger),
+        abortOnError: false,
+      });
+      opened.add(() => app.close());
+      app.connectMicroservice({ strategy: transport });
+      await app.listen(config.port, config.host);
+      await app.startAllMicroservices();
+      logger.info({ host: config.host, port: config.port }, 'aggregator is consuming');
+      return { stop: () => opened.close() };
+    }),
 });

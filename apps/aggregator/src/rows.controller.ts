@@ -50,6 +50,10 @@ export class RowsController {
     const name = nameOf(message);
     const task = this.tasks.get(name);
     this.tasks.delete(name);
+    // Another process may own the partition now: two lags of one partition would be added up.
+    const labels = { pipeline: message.group, partition: message.partition };
+    this.metrics.lagRecords.remove(labels);
+    this.metrics.openWindows.remove(labels);
     await task?.drop();
   }
 

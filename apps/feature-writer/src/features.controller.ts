@@ -57,6 +57,8 @@ export class FeaturesController {
     const name = nameOf(message);
     this.tasks.get(name)?.drop();
     this.tasks.delete(name);
+    // Another process may own the partition now: two lags of one partition would be added up.
+    this.metrics.lagRecords.remove({ pipeline: message.group, partition: message.partition });
   }
 
   private task(message: TaskMessage): WriteFeaturesTask {

@@ -5,7 +5,17 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
 import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent } from '#kafka';
 import { openRedis } from '#redis';
-import { createLogger, kafkaLogger, nestLogger, configOrExit, runService, WriterMetrics, type Logger, type ServiceConfig } from '#runtime';
+import {
+  createLogger,
+  kafkaLogger,
+  nestLogger,
+  configOrExit,
+  Opened,
+  runService,
+  WriterMetrics,
+  type Logger,
+  type ServiceConfig,
+} from '#runtime';
 import { FeatureWriterModule } from './feature-writer.module.js';
 import { Reports } from './report.js';
 
@@ -41,42 +51,40 @@ const metrics = new WriterMetrics();
 await runService({
   name: 'feature-writer',
   logger,
-  start: async ({ fatal }) => {
-    const pipelines = readPipelines(config.pipelinesDir);
-    const client = new KafkaClient({
-      brokers: config.kafkaBrokers,
-      clientId: 'caudal-feature-writer',
-      logger: kafkaLogger(logger),
-    });
-    await client.connect();
-    await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
-    const redis = await openRedis({ url: config.redisUrl, name: 'caudal-feature-writer' });
-    const reports = new Reports(client, config.topicPrefix);
-    const transport = openTransport(config, pipelines, client, logger, fatal);
-    const checks = { kafka: () => client.ping(1_500), redis: () => redis.ping() };
-    const module = FeatureWriterModule.register({
-      client,
-      redis,
-      reports,
-      metrics,
-      settings: { config, pipelines },
-      ready: () => groupsNotReady({ checks, groups: transport.groupStatus() }),
-    });
-    const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
-      logger: nestLogger(logger),
-      abortOnError: false,
-    });
-    app.connectMicroservice({ strategy: transport });
-    await app.listen(config.port, config.host);
-    await app.startAllMicroservices();
-    logger.info({ host: config.host, port: config.port }, 'feature-writer is consuming');
-    return {
-      stop: async () => {
-        await app.close();
-        await reports.close();
-        await client.close();
-        await redis.close();
-      },
-    };
-  },
+  start: ({ fatal }) =>
+    Opened.by(async (opened) => {
+      const pipelines = readPipelines(config.pipelinesDir);
+      const client = new KafkaClient({
+        brokers: config.kafkaBrokers,
+        clientId: 'caudal-feature-writer',
+        logger: kafkaLogger(logger),
+      });
+      opened.add(() => client.close());
+      await client.connect();
+      await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
+      const redis = await openRedis({ url: config.redisUrl, name: 'caudal-feature-writer' });
+      opened.add(() => redis.close());
+      const reports = new Reports(client, config.topicPrefix);
+      opened.add(() => reports.close());
+      const transport = openTransport(config, pipelines, client, logger, fatal);
+      const checks = { kafka: () => client.ping(1_500), redis: () => redis.ping() };
+      const module = FeatureWriterModule.register({
+        client,
+        redis,
+        reports,
+        metrics,
+        settings: { config, pipelines },
+        ready: () => groupsNotReady({ checks, groups: transport.groupStatus() }),
+      });
+      const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+        logger: nestLogger(logger),
+        abortOnError: false,
+      });
+      opened.add(() => app.close());
+      app.connectMicroservice({ strategy: transport });
+      await app.listen(config.port, config.host);
+      await app.startAllMicroservices();
+      logger.info({ host: config.host, port: config.port }, 'feature-writer is consuming');
+      return { stop: () => opened.close() };
+    }),
 });

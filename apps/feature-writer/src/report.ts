@@ -27,13 +27,14 @@ export class Reports {
       aggregated_at: aggregatedAtMs,
     };
     const topic = sharedTopics(this.prefix).runs;
-    const producer = await this.open();
+    const opening = this.open();
+    const producer = await opening;
     try {
       await producer.send([{ topic, partition: 0, key: reportKey(report), value: JSON.stringify(report) }]);
     } catch (error) {
-      // Never used again after an error; the next report opens a new one.
-      this.producer = null;
-      await producer.close().catch(() => undefined);
+      // Never used again after an error; the next report opens a new one, unless another partition's has already.
+      if (this.producer === opening) this.producer = null;
+      await producer.close();
       throw error;
     }
   }
@@ -44,10 +45,12 @@ export class Reports {
   }
 
   private open(): Promise<PlainProducer> {
-    this.producer ??= this.client.openProducer().catch((error: unknown) => {
-      this.producer = null;
-      throw error;
+    if (this.producer !== null) return this.producer;
+    const opening = this.client.openProducer();
+    this.producer = opening;
+    opening.catch(() => {
+      if (this.producer === opening) this.producer = null;
     });
-    return this.producer;
+    return opening;
   }
 }

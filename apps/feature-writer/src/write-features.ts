@@ -9,14 +9,15 @@ import {
   type Pipeline,
   type PipelineTopics,
 } from '#contracts';
-import { KafkaError, readGeneration, type KafkaClient, type KafkaRecord, type TaskBatch, type TaskContext } from '#kafka';
 import {
-  featureWritesOf,
-  type FeatureWrite,
-  type MarkerCounts,
-  type MarkerKey,
-  type RedisStore,
-} from '#redis';
+  KafkaError,
+  readGeneration,
+  type KafkaClient,
+  type KafkaRecord,
+  type TaskBatch,
+  type TaskContext,
+} from '#kafka';
+import { featureWritesOf, type FeatureWrite, type MarkerCounts, type MarkerKey, type RedisStore } from '#redis';
 import type { WriterMetrics } from '#runtime';
 import type { Reports } from './report.js';
 import { startPosition } from './start-position.js';
@@ -86,7 +87,10 @@ export class WriteFeaturesTask {
         writes = [];
         await this.passEnd(end, record, ctx);
       } else if (!key.startsWith('\u0000')) {
-        const write = this.toWrite({ key, record: parse(record), offset: record.offset, timestampMs: record.timestampMs }, nowMs);
+        const write = this.toWrite(
+          { key, record: parse(record), offset: record.offset, timestampMs: record.timestampMs },
+          nowMs,
+        );
         if (write) writes.push(write);
         if (writes.length >= WRITES_PER_BATCH) {
           await this.flush(writes, record.offset + 1n, ctx);

@@ -226,10 +226,16 @@ function rawText(bytes: Buffer, start: number, end: number): string {
  * The two agree (a property test holds them to it); should a record ever divide them, only that one is lost.
  */
 export function parseCells(bytes: Buffer, raws: readonly RawRecord[], delimiter: string): (string[] | null)[] {
+  return (
+    parseTogether(bytes, raws, delimiter) ?? raws.map((raw) => parseTogether(bytes, [raw], delimiter)?.[0] ?? null)
+  );
+}
+
+/** The cells of all records by one call of csv-parse; null when it sees them otherwise than the splitter did. */
+export function parseTogether(bytes: Buffer, raws: readonly RawRecord[], delimiter: string): string[][] | null {
   const cells = tryParse(contiguous(bytes, raws), delimiter);
-  if (cells?.length === raws.length && cells.every((row, index) => row.length === raws[index]!.fields)) return cells;
-  if (raws.length === 1) return [null];
-  return raws.flatMap((raw) => parseCells(bytes, [raw], delimiter));
+  const agree = cells?.length === raws.length && cells.every((row, index) => row.length === raws[index]!.fields);
+  return agree ? cells : null;
 }
 
 function tryParse(bytes: Buffer, delimiter: string): string[][] | null {

@@ -58,7 +58,7 @@ const INT64_MIN = '-9223372036854775808';
 export function canonicalInteger(text: string): { text: string } | 'type' | 'range' {
   if (!INTEGER.test(text)) return 'type';
   const canonical = plainText(numberParts(text)!);
-  const within = compareNumbers(canonical, INT64_MIN) > 0 && compareNumbers(canonical, INT64_MAX) <= 0;
+  const within = compareNumbers(canonical, INT64_MIN) >= 0 && compareNumbers(canonical, INT64_MAX) <= 0;
   return within ? { text: canonical } : 'range';
 }
 

@@ -18,12 +18,11 @@ function split(chunks: readonly Buffer[], delimiter = ',', recordBytes = RECORD_
   const drain = () => {
     for (let raw = splitter.next(); raw !== null; raw = splitter.next()) seen.push(toSeen(splitter.bytes, raw));
   };
-  for (const chunk of chunks) {
+  chunks.forEach((chunk, index) => {
     splitter.push(chunk);
+    if (index === chunks.length - 1) splitter.finish();
     drain();
-  }
-  splitter.finish();
-  drain();
+  });
   expect(splitter.pendingBytes).toBe(0);
   expect(splitter.consumedBytes).toBe(Buffer.concat(chunks).length);
   return seen;

@@ -173,7 +173,7 @@ export class RecordSplitter {
   #faulty(start: number, at: number, fault: RecordFault): RawRecord | null {
     const limit = Math.min(this.#bytes.length, start + this.#recordBytes);
     const end = lineEnd(this.#bytes, start, limit);
-    if (end === this.#bytes.length && end - start < this.#recordBytes && !this.#finished) return null;
+    if (end === this.#bytes.length && !this.#finished) return null;
     this.#lineByLineUntil = Math.max(this.#lineByLineUntil, this.#base + lineStart(this.#bytes, start, at));
     const record = { number: ++this.#number, line: this.#line, start, end, fields: 0, fault };
     this.#at = end;

@@ -126,6 +126,7 @@ describe('an owned partition', () => {
     const world = openWorld({ process: () => work.promise });
     await world.owned.idle();
     const processed = world.owned.process(batchOf(11n, 10n));
+    await sleep(1);
     const lost = world.owned.lose();
     await settle();
     expect(world.calls).toEqual(['acquire', 'resume 10']);

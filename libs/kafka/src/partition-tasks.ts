@@ -4,6 +4,7 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { KafkaClient } from './client.js';
 import { KafkaError, toKafkaError } from './errors.js';
+import { beatWhile } from './heartbeats.js';
 import { OwnedPartition, type Ownership } from './owned-partition.js';
 import { toKafkaRecord } from './partition-reader.js';
 import type { PartitionTask, TaskBatch, TaskEvent, TaskStatus } from './partition-task.js';
@@ -227,7 +228,7 @@ export class PartitionTaskRunner {
     const owned = this.#owned.get(batch.partition);
     if (owned === undefined || !owned.isReady || !isRunning() || isStale()) return;
     this.#commit = payload.commitOffsetsIfNecessary;
-    const beat = this.#heartbeats(heartbeat);
+    const beating = beatWhile(heartbeat, this.#heartbeatIntervalMs);
     try {
       await owned.idle(); // a tick may be running
       if (!owned.isReady || !isRunning() || isStale()) return;
@@ -240,31 +241,9 @@ export class PartitionTaskRunner {
       if (isStale() && owned.next !== null) this.#ownership.resumeAt(owned.partition, owned.next);
       else resolveOffset(last.offset);
     } finally {
-      await beat.stop();
+      await beating.stop();
     }
     await heartbeat();
-  }
-
-  /**
-   * Heartbeats on a timer while a handler works. `stop` throws the first error unwrapped: kafkajs' runner keys on it
-   * (a rebalance, a lost membership).
-   */
-  #heartbeats(heartbeat: () => Promise<void>): { stop(): Promise<void> } {
-    let failure: { error: unknown } | null = null;
-    let running: Promise<void> = Promise.resolve();
-    const timer = setInterval(() => {
-      if (failure !== null) return;
-      running = heartbeat().catch((error: unknown) => {
-        failure ??= { error };
-      });
-    }, this.#heartbeatIntervalMs);
-    return {
-      stop: async () => {
-        clearInterval(timer);
-        await running;
-        if (failure !== null) throw failure.error;
-      },
-    };
   }
 
   /** The fetch did not begin where the task is: kafkajs reset the position by itself, or was told a stale one. */

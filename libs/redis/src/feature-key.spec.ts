@@ -75,9 +75,9 @@ describe('featureWritesOf', () => {
   });
 
   it('takes everything of a retraction from its key', () => {
-    const write = toWrite(message(featureKey('ultimo_dia', '["a:b","SP"]', -DAY_MS), null), 0);
+    const write = toWrite(message(featureKey('ultimo_dia', '["S:P","SP"]', -DAY_MS), null), 0);
     expect(write).toMatchObject({
-      key: 'dia:a%3Ab:SP',
+      key: 'dia:S%3AP:SP',
       features: null,
       window: { startMs: -DAY_MS, endMs: 0 },
       newestWindowOnly: true,
@@ -90,6 +90,7 @@ describe('featureWritesOf', () => {
     expect(toWrite(message(featureKey('por_cidade', 'x', null), record({ key: { uf: 'SP' } })), 0)).toBeNull();
     expect(toWrite(message(featureKey('ultimo_dia', '["a"]', 0), null), 0)).toBeNull();
     expect(toWrite(message(featureKey('ultimo_dia', 'a', 0), null), 0)).toBeNull();
+    expect(toWrite(message(featureKey('ultimo_dia', 'null', 0), null), 0)).toBeNull();
   });
 
   it('is not asked about control records', () => {

@@ -101,9 +101,19 @@ function isTimeWindow(view: View): boolean {
   return view.window.type !== 'upload' && view.window.type !== 'all_time';
 }
 
+/** The columns' values; none for a key of other columns than today's, so that a view's old shape stops nobody. */
 function groupOfKey(group: string, groupBy: readonly string[]): Record<string, string> {
+  if (groupBy.length > 1 && !isJsonArray(group)) return {};
   const values = decodeGroup(group, groupBy.length);
   return Object.fromEntries(groupBy.map((column, at) => [column, values[at]!]));
+}
+
+function isJsonArray(text: string): boolean {
+  try {
+    return Array.isArray(JSON.parse(text));
+  } catch {
+    return false;
+  }
 }
 
 /** A retraction has no value: its window's start stands in the record's key, its end follows from the view. */

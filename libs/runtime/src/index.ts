@@ -5,3 +5,4 @@ export { createLogger, kafkaLogger, nestLogger, type Logger } from './logger.js'
 export { AggregatorMetrics, IngestMetrics, WriterMetrics } from './metrics.js';
 export { healthModule, type HealthOptions } from './health.js';
 export { runService, type RunningService, type ServiceOptions, type StartContext } from './shutdown.js';
+export { Opened } from './opened.js';

@@ -1,0 +1,156 @@
+import { homedir } from 'node:os';
+import { CONFIG_VARIABLES } from './config-variables.js';
+import { ConfigError, isLoopback, readConfig, redact } from './config.js';
+
+const read = (env: Record<string, string>) => readConfig('ingest', env, '/clone');
+
+function problems(env: Record<string, string>): readonly string[] {
+  try {
+    read(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('readConfig', () => {
+  it('has the defaults of the contract', () => {
+    expect(read({})).toEqual({
+      app: 'ingest',
+      kafkaBrokers: ['127.0.0.1:9092'],
+      redisUrl: 'redis://127.0.0.1:6379',
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: '/clone/data',
+      stateDir: '/clone/.caudal',
+      pipelinesDir: '/clone/pipelines',
+      cacheDir: `${homedir()}/.cache/caudal`,
+      partitions: 4,
+      topicPrefix: 'caudal',
+      allowOpen: false,
+      logLevel: 'info',
+      limits: { bodyBytes: 4 * 1024 ** 3, uncompressedBytes: 16 * 1024 ** 3, bodiesAtOnce: 512 },
+      sessionTimeoutMs: 10_000,
+      redisCheckDelayMs: 10_000,
+    });
+  });
+
+  it('is frozen', () => {
+    expect(Object.isFrozen(read({})) && Object.isFrozen(read({}).limits)).toBe(true);
+  });
+
+  it('gives each app its own port', () => {
+    const env = { CAUDAL_PORT: '1', CAUDAL_AGGREGATOR_PORT: '2', CAUDAL_WRITER_PORT: '3' };
+    expect(readConfig('ingest', env).port).toBe(1);
+    expect(readConfig('aggregator', env).port).toBe(2);
+    expect(readConfig('feature-writer', env).port).toBe(3);
+    expect([readConfig('aggregator', {}).port, readConfig('feature-writer', {}).port]).toEqual([8090, 8091]);
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(read({ KAFKA_BROKERS: '', REDIS_URL: '', CAUDAL_TOKENS: '', CAUDAL_HOST: '' })).toEqual(read({}));
+  });
+
+  it('takes absolute paths, paths in the clone and paths at home', () => {
+    const config = read({ CAUDAL_DATA_DIR: '/d', CAUDAL_STATE_DIR: 'x/../s', CAUDAL_PIPELINES_DIR: '~/p' });
+    expect([config.dataDir, config.stateDir, config.pipelinesDir]).toEqual(['/d', '/clone/s', `${homedir()}/p`]);
+  });
+
+  it('takes several brokers', () => {
+    expect(read({ KAFKA_BROKERS: 'a:1, [::1]:2' }).kafkaBrokers).toEqual(['a:1', '[::1]:2']);
+  });
+
+  it('takes Redis by its URL, else by its parts', () => {
+    const parts = { REDIS_HOST: 'redis', REDIS_PORT: '6380', REDIS_DB: '3' };
+    expect(read(parts).redisUrl).toBe('redis://redis:6380/3');
+    expect(read({ REDIS_HOST: '::1' }).redisUrl).toBe('redis://[::1]:6379');
+    expect(read({ REDIS_DB: '2' }).redisUrl).toBe('redis://127.0.0.1:6379/2');
+    expect(read({ ...parts, REDIS_URL: 'rediss://u:p@h/1' }).redisUrl).toBe('rediss://u:p@h/1');
+  });
+});
+
+describe('a bad environment', () => {
+  it.each([
+    ['KAFKA_BROKERS', 'localhost', 'host:port'],
+    ['KAFKA_BROKERS', 'a:1,', 'host:port'],
+    ['KAFKA_BROKERS', 'a:65536', 'host:port'],
+    ['REDIS_PORT', '0', '1 to 65535'],
+    ['REDIS_DB', '-1', '0 to 999'],
+    ['CAUDAL_PORT', '80a', '1 to 65535'],
+    ['CAUDAL_PORT', '65536', '1 to 65535'],
+    ['CAUDAL_PARTITIONS', '0', '1 to 1000'],
+    ['CAUDAL_PARTITIONS', '1e2', '1 to 1000'],
+    ['CAUDAL_TOPIC_PREFIX', 'a b', 'a-z A-Z 0-9'],
+    ['CAUDAL_TOPIC_PREFIX', 'x'.repeat(61), '1 to 60'],
+    ['CAUDAL_ALLOW_OPEN', 'true', 'yes, no'],
+    ['CAUDAL_MAX_BODY_BYTES', '4GB', 'whole number'],
+    ['LOG_LEVEL', 'loud', 'fatal, error, warn, info'],
+  ])('%s=%s names the variable, its value and what is allowed', (name, value, allowed) => {
+    const found = problems({ [name]: value });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`${name}="${value}"`);
+    expect(found[0]).toContain(allowed);
+  });
+
+  it('is told all at once', () => {
+    const found = problems({ CAUDAL_PORT: 'x', LOG_LEVEL: 'y', CAUDAL_HOST: '0.0.0.0' });
+    expect(found.map((problem) => /^[A-Z_]+/.exec(problem)?.[0])).toEqual(['CAUDAL_PORT', 'LOG_LEVEL', 'CAUDAL_HOST']);
+    expect(new ConfigError(found)).toMatchObject({ code: 'invalid_config', retriable: false });
+  });
+
+  it.each(['http://h', 'redis://h/x', 'redis://u:hunter2@', 'h:6379', 'redis://:hunter2@h/1/2'])(
+    'with REDIS_URL %s is refused without showing it',
+    (url) => {
+      const found = problems({ REDIS_URL: url });
+      expect(found).toHaveLength(1);
+      expect(found[0]).toMatch(/^REDIS_URL must be redis:/);
+      expect(found[0]).not.toContain('hunter2');
+    },
+  );
+
+  it('that listens for everybody is refused, unless it says so', () => {
+    expect(problems({ CAUDAL_HOST: '0.0.0.0' })[0]).toContain('CAUDAL_ALLOW_OPEN=yes');
+    expect(problems({ CAUDAL_HOST: '::', CAUDAL_ALLOW_OPEN: 'no' })).toHaveLength(1);
+    expect(read({ CAUDAL_HOST: '0.0.0.0', CAUDAL_ALLOW_OPEN: 'yes' })).toMatchObject({
+      host: '0.0.0.0',
+      allowOpen: true,
+    });
+  });
+
+  it('with tokens is refused: nobody would be asked for one', () => {
+    const found = problems({ CAUDAL_TOKENS: 'ci:upload:0123456789' });
+    expect(found[0]).toContain('not supported');
+    expect(found[0]).not.toContain('0123456789');
+  });
+});
+
+describe('isLoopback', () => {
+  it.each(['127.0.0.1', '127.8.9.1', '::1', '[::1]', 'localhost'])('%s is', (host) =>
+    expect(isLoopback(host)).toBe(true),
+  );
+  it.each(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.evil.com', 'localhost.evil.com', '128.0.0.1'])('%s is not', (host) =>
+    expect(isLoopback(host)).toBe(false),
+  );
+});
+
+describe('redact', () => {
+  it.each([
+    ['redis://u:p@h:1/2', 'redis://***@h:1/2'],
+    ['rediss://:p@ss@h', 'rediss://***@h'],
+    ['redis://h:1', 'redis://h:1'],
+    ['two redis://a:b@c and redis://d:e@f', 'two redis://***@c and redis://***@f'],
+    ['mail a@b.c', 'mail a@b.c'],
+  ])('%s', (text, hidden) => expect(redact(text)).toBe(hidden));
+});
+
+describe('CONFIG_VARIABLES', () => {
+  it('explains each one, and keeps its default for its own schema', () => {
+    const named = Object.fromEntries(
+      CONFIG_VARIABLES.flatMap((row) => (row.default === null ? [] : [[row.name, row.default]])),
+    );
+    expect(CONFIG_VARIABLES.every((row) => row.meaning.length > 10)).toBe(true);
+    expect(CONFIG_VARIABLES.filter((row) => row.secret).map((row) => row.name)).toEqual(['REDIS_URL', 'CAUDAL_TOKENS']);
+    expect(read(named)).toEqual(read({}));
+  });
+});
