@@ -242,7 +242,8 @@ function tryParse(bytes: Buffer, delimiter: string): string[][] | null {
   try {
     return parse(bytes, {
       delimiter,
-      record_delimiter: ['\r\n', '\n', '\r'],
+      // csv-parse compares every byte with every one of these: most files need one.
+      record_delimiter: bytes.includes('\r') ? ['\r\n', '\n', '\r'] : '\n',
       relax_quotes: true,
       relax_column_count: true,
       skip_empty_lines: true,
