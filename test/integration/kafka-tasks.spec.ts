@@ -296,10 +296,13 @@ describe('the runner', () => {
     const last = await producer.begin();
     await last.send([{ topic: names.input, partition: 2, key: null, value: '0' }]);
     await last.commit();
+    const after = await producer.begin();
+    await after.send([{ topic: names.input, partition: 2, key: null, value: 'aborted' }]);
+    await after.abort();
     await producer.close();
     const status = () => opened.runner.status().find(({ partition }) => partition === 2);
-    await until('the position is behind the last marker', () => status()?.next === 8n);
-    expect(status()).toMatchObject({ state: 'ready', highWatermark: 8n });
+    await until('the position is behind the last marker', () => status()?.next === 10n);
+    expect(status()).toMatchObject({ state: 'ready', highWatermark: 10n });
     await until('tasks have ticked', () => ticks > 3);
     expect(await copied(names)).toEqual([0]);
     await opened.runner.stop();

@@ -5,8 +5,11 @@ import { sleep } from './sleep.js';
 describe('beatWhile', () => {
   it('beats until it is stopped', async () => {
     let beats = 0;
-    const beating = beatWhile(async () => void beats++, 2);
-    while (beats < 3) await sleep(2);
+    const thirdBeat = Promise.withResolvers<void>();
+    const beating = beatWhile(async () => {
+      if (++beats === 3) thirdBeat.resolve();
+    }, 2);
+    await thirdBeat.promise;
     await beating.stop();
     const before = beats;
     await sleep(20);

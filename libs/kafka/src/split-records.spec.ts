@@ -22,6 +22,7 @@ describe('splitRecords', () => {
         const pieces = [...splitRecords(all)];
         expect(pieces.flat()).toEqual(all);
         for (const piece of pieces) {
+          expect(piece.length).toBeGreaterThan(0);
           for (const partition of [0, 1, 2]) {
             const batch = piece.filter((one) => one.partition === partition);
             const bytes = batch.reduce((sum, one) => sum + recordBytes(one), 0);

@@ -51,12 +51,12 @@ describe('assignSticky', () => {
     const assigned = assignSticky(
       range(2),
       new Map([
-        ['zombie', claim(3, 0, 1)],
+        ['a-zombie', claim(3, 0, 1)],
         ['owner', claim(4, 0)],
       ]),
     );
     expect(assigned.get('owner')).toEqual([0]);
-    expect(assigned.get('zombie')).toEqual([1]);
+    expect(assigned.get('a-zombie')).toEqual([1]);
   });
 
   it('leaves members without a partition when there are too few', () => {

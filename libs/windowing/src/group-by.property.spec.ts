@@ -274,7 +274,7 @@ describe('GroupBy against the oracle', () => {
       fc.property(uploads, fc.constantFrom(1, 2), choices, choices, (files, partitions, a, b) => {
         expect(run(files, partitions, [a, b])).toEqual(oracle(files));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -1,5 +1,6 @@
 // Windows, aggregates, watermark, group-by: the pure core. No clock, no I/O, no Nest.
-export { aggregateFor, type Aggregate, type JsonValue } from './aggregates/aggregate.js';
+export type { Aggregate, JsonValue } from './aggregates/aggregate.js';
+export { aggregateFor } from './aggregates/aggregate-for.js';
 export type { Due, DueArgs } from './close-windows.js';
 export { Decimal } from './decimal.js';
 export type { EntryChange } from './entry-change.js';

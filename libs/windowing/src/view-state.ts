@@ -1,6 +1,7 @@
 // One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
 import { cellText, encodeGroup, type Cell, type Pipeline, type Row, type View } from '#contracts';
-import { aggregateFor, type Aggregate } from './aggregates/aggregate.js';
+import type { Aggregate } from './aggregates/aggregate.js';
+import { aggregateFor } from './aggregates/aggregate-for.js';
 import { WindowingError } from './errors.js';
 import { WindowStore, type Entry } from './window-store.js';
 

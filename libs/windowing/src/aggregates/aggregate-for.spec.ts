@@ -1,7 +1,7 @@
 // The laws that every aggregate keeps: they are what lets steps, crashes and partials cut the rows anywhere.
 import fc from 'fast-check';
 import { AGGREGATE_NAMES, type Cell } from '#contracts';
-import { aggregateFor } from './aggregate.js';
+import { aggregateFor } from './aggregate-for.js';
 
 const cell: fc.Arbitrary<Cell> = fc.oneof(
   fc.constant(null),
