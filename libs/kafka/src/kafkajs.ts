@@ -29,6 +29,7 @@ export interface RawRecord {
   headers: Record<string, Buffer | Buffer[] | undefined>;
   isControlRecord: boolean;
   attributes: number;
+  magicByte?: number;
   batchContext: { producerId: string; inTransaction: boolean };
 }
 

@@ -1,6 +1,7 @@
 // Patch 3 of kafkajs: decoding of a fetch answer. The aborted-transaction filter is Java's, per record batch (kafkajs'
 // own leaks aborted rows); positions advance over batches that hold no record any more; no big array is spread.
 import { kafkaJsInternal, type FetchedPartition, type RawRecord } from '../kafkajs.js';
+import { readBatchHead, readBatchRecords, RECORD_BATCH_HEADER_BYTES, type BatchHead } from './record-batch.js';
 
 /** The part of kafkajs' Decoder used here. */
 interface Decoder {
@@ -14,29 +15,21 @@ interface Decoder {
   readArrayAsync<Item>(read: (decoder: Decoder) => Promise<Item>): Promise<Item[]>;
 }
 
-interface RecordBatch {
-  firstOffset: string;
-  lastOffsetDelta: number;
-  producerId: string;
-  inTransaction: boolean;
-  isControlBatch: boolean;
-  records: RawRecord[];
-}
-
 interface AbortedTransaction {
   producerId: string;
   firstOffset: bigint;
 }
 
-const RECORD_BATCH_HEADER_BYTES = 61;
 const CONTROL_TYPE_ABORT = 0;
 
 const Decoder = kafkaJsInternal<new (buffer: Buffer) => Decoder>('protocol/decoder');
-const decodeBatch = kafkaJsInternal<(decoder: Decoder) => Promise<RecordBatch>>('protocol/recordBatch/v0/decoder');
+const decodeBatch = kafkaJsInternal<(decoder: Decoder) => Promise<{ records: RawRecord[] }>>(
+  'protocol/recordBatch/v0/decoder',
+);
 
 /** A control record's key is int16 version, int16 type; a batch of control records holds one. */
-function isAbortMarker(batch: RecordBatch): boolean {
-  const key = batch.records[0]?.key;
+function isAbortMarker(records: readonly RawRecord[]): boolean {
+  const key = records[0]?.key;
   return key != null && key.length >= 4 && key.readInt16BE(2) === CONTROL_TYPE_ABORT;
 }
 
@@ -54,13 +47,16 @@ function positionRecord(offset: bigint): RawRecord {
   };
 }
 
-function isPartialBatch(error: unknown): boolean {
-  return error instanceof Error && error.name === 'KafkaJSPartialMessageError';
+/** The records of one batch; a compressed one goes through kafkajs and its codecs. */
+async function recordsOf(data: Buffer, at: number, head: BatchHead): Promise<RawRecord[]> {
+  if (head.isCompressed) return (await decodeBatch(new Decoder(data.subarray(at, head.end)))).records;
+  const records: RawRecord[] = [];
+  readBatchRecords(data, at, head, records);
+  return records;
 }
 
 /** Decodes the record batches of one partition, leaving out what was aborted. */
 export async function decodeRecords(data: Buffer, aborted: AbortedTransaction[]): Promise<RawRecord[]> {
-  const decoder = new Decoder(data);
   // Brokers list aborted transactions in the order of their abort markers; they begin to matter by first offset.
   const queue = aborted.toSorted((a, b) =>
     a.firstOffset < b.firstOffset ? -1 : a.firstOffset > b.firstOffset ? 1 : 0,
@@ -69,21 +65,20 @@ export async function decodeRecords(data: Buffer, aborted: AbortedTransaction[])
   const records: RawRecord[] = [];
   let queueAt = 0;
   let last: bigint | null = null;
-  while (decoder.canReadBytes(RECORD_BATCH_HEADER_BYTES)) {
-    let batch: RecordBatch;
-    try {
-      batch = await decodeBatch(decoder);
-    } catch (error) {
-      if (isPartialBatch(error)) break; // a fetch ends where its bytes end: the rest comes with the next
-      throw error;
-    }
-    last = BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta);
+  for (let at = 0; at + RECORD_BATCH_HEADER_BYTES <= data.length;) {
+    const head = readBatchHead(data, at);
+    if (head.end > data.length) break; // a fetch ends where its bytes end: the rest comes with the next
+    const { firstOffset, lastOffsetDelta, producerId, isControlBatch, inTransaction } = head.context;
+    last = BigInt(firstOffset) + BigInt(lastOffsetDelta);
     for (let next = queue[queueAt]; next !== undefined && next.firstOffset <= last; next = queue[++queueAt]) {
       abortedProducers.add(next.producerId);
     }
-    if (batch.isControlBatch && isAbortMarker(batch)) abortedProducers.delete(batch.producerId);
-    const isAborted = !batch.isControlBatch && batch.inTransaction && abortedProducers.has(batch.producerId);
-    if (!isAborted) for (const record of batch.records) records.push(record);
+    if (isControlBatch || !inTransaction || !abortedProducers.has(producerId)) {
+      const found = await recordsOf(data, at, head);
+      if (isControlBatch && isAbortMarker(found)) abortedProducers.delete(producerId);
+      for (const record of found) records.push(record);
+    }
+    at = head.end;
   }
   const lastRecord = records.at(-1);
   if (last !== null && (lastRecord === undefined || BigInt(lastRecord.offset) < last))
