@@ -46,6 +46,8 @@ async function ask(...command: [string, ...string[]]): Promise<unknown> {
 describe('a Redis that is away', () => {
   it('is no reason not to open: commands fail at once and work when it has come', async () => {
     await open();
+    const asked = store.ping().catch(() => 'rejected');
+    expect(await Promise.race([asked, new Promise((resolve) => setImmediate(resolve, 'queued'))])).toBe('rejected');
     await expect(store.ping()).rejects.toMatchObject(away);
     await expect(store.readHashes(['a'])).rejects.toMatchObject(away);
     await expect(new SpecWriter(store).upsert(write('a', 0))).rejects.toMatchObject(away);
@@ -100,12 +102,37 @@ describe('a Redis that is away', () => {
     await writer.upsert(write('a', 0));
     server.signal('SIGSTOP');
     await expect(writer.upsert(write('a', 1))).rejects.toMatchObject(away);
+    expect(errors).toEqual([]);
     server.signal('SIGCONT');
     await until(answers);
     // The stopped server found the batch in its socket: nothing may be written or counted twice.
     await until(async () => (await store.readMarker(writer.marker))?.offset === 2n);
     expect(await writer.upsert(write('a', 1))).toEqual({ outcome: 'moved' });
     expect(await store.readMarker(writer.marker)).toMatchObject({ offset: 2n, written: 2 });
+  });
+
+  it('and hangs for long: the connection is given up for a new one', async () => {
+    await server.start();
+    await open(200);
+    server.signal('SIGSTOP');
+    await expect(store.ping()).rejects.toMatchObject(away);
+    await until(() => errors.some(({ message }) => message.includes('Socket timeout')));
+    server.signal('SIGCONT');
+    await until(answers);
+  });
+
+  it('and dies with a batch under way: it is given up at once, and never sent again', async () => {
+    await server.start();
+    await open(60_000);
+    const writer = new SpecWriter(store);
+    server.signal('SIGSTOP');
+    const writing = expect(writer.upsert(write('a', 0))).rejects.toMatchObject(away);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.kill();
+    await writing;
+    await server.start();
+    await until(answers);
+    expect(await store.readHash('a')).toBeNull();
   });
 
   it('rejects after close', async () => {
@@ -150,6 +177,17 @@ describe('a Redis that refuses', () => {
     expect(await writer.statuses(write('a', 1))).toEqual(['written']);
   });
 
+  it('for a fault of ours: the batch ends there, the marker stays', async () => {
+    await server.start();
+    await open();
+    const writer = new SpecWriter(store);
+    await writer.upsert(write('a', 0));
+    const wrong = writer.upsert(write('a', 1, { remainingMs: 1e30 }), write('b', 2));
+    await expect(wrong).rejects.toMatchObject({ code: 'redis_refused', retriable: false });
+    expect(await store.readMarker(writer.marker)).toMatchObject({ offset: 1n, written: 1 });
+    expect(await store.readHash('b')).toBeNull();
+  });
+
   it('for a wrong password: not retriable, and the password is in no message', async () => {
     await server.start();
     await ask('CONFIG', 'SET', 'requirepass', 'right');
@@ -168,10 +206,10 @@ describe('a batch of very many texts', () => {
     await open(20_000);
     const writer = new SpecWriter(store);
     const features = Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`f${at}`, at]));
-    const writes = Array.from({ length: 300 }, (_, at) => write(`wide${at}`, at, { features }));
+    const writes = Array.from({ length: 120 }, (_, at) => write(`wide${at}`, at, { features }));
     const outcome = await writer.upsert(...writes);
-    expect(outcome).toMatchObject({ outcome: 'written', marker: { offset: 300n, written: 300 } });
-    expect(outcome.outcome === 'written' && outcome.statuses.length).toBe(300);
-    expect(await store.readHash('wide299')).toMatchObject({ f1999: '1999', _revision: '299' });
+    expect(outcome).toMatchObject({ outcome: 'written', marker: { offset: 120n, written: 120 } });
+    expect(outcome.outcome === 'written' && outcome.statuses.length).toBe(120);
+    expect(await store.readHash('wide119')).toMatchObject({ f1999: '1999', _revision: '119' });
   });
 });

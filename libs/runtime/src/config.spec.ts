@@ -1,6 +1,9 @@
-import { homedir } from 'node:os';
+import { jest } from '@jest/globals';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CONFIG_VARIABLES } from './config-variables.js';
-import { ConfigError, isLoopback, readConfig, redact } from './config.js';
+import { configOrExit, ConfigError, isLoopback, readConfig, readEnvironment, redact } from './config.js';
 
 const read = (env: Record<string, string>) => readConfig('ingest', env, '/clone');
 
@@ -152,5 +155,55 @@ describe('CONFIG_VARIABLES', () => {
     expect(CONFIG_VARIABLES.every((row) => row.meaning.length > 10)).toBe(true);
     expect(CONFIG_VARIABLES.filter((row) => row.secret).map((row) => row.name)).toEqual(['REDIS_URL', 'CAUDAL_TOKENS']);
     expect(read(named)).toEqual(read({}));
+  });
+});
+
+describe('readEnvironment', () => {
+  let root = '';
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'caudal-config-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it('puts the environment over the .env of the clone, but nothing empty', () => {
+    writeFileSync(join(root, '.env'), 'CAUDAL_PORT=1\nLOG_LEVEL=debug\nREDIS_URL="redis://h"\n');
+    expect(readEnvironment(root, { CAUDAL_PORT: '2', LOG_LEVEL: '' })).toMatchObject({
+      CAUDAL_PORT: '2',
+      LOG_LEVEL: 'debug',
+      REDIS_URL: 'redis://h',
+    });
+  });
+
+  it('needs no .env, and says when it cannot be read', () => {
+    expect(readEnvironment(root, { LOG_LEVEL: 'warn' })).toEqual({ LOG_LEVEL: 'warn' });
+    mkdirSync(join(root, '.env'));
+    expect(() => readEnvironment(root, {})).toThrow(ConfigError);
+  });
+});
+
+describe('configOrExit', () => {
+  const given = process.env.CAUDAL_PORT;
+  afterEach(() => {
+    jest.restoreAllMocks();
+    if (given === undefined) delete process.env.CAUDAL_PORT;
+    else process.env.CAUDAL_PORT = given;
+  });
+
+  it('prints what is wrong, and ends with code 2', () => {
+    process.env.CAUDAL_PORT = 'x';
+    let printed = '';
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    });
+    const exit = jest.spyOn(process, 'exit').mockImplementation(() => undefined as never);
+    configOrExit('ingest');
+    expect(exit).toHaveBeenCalledWith(2);
+    expect(printed).toMatch(/^ingest cannot start:\nCAUDAL_PORT="x" must be/);
+  });
+
+  it('answers the configuration when it is good', () => {
+    process.env.CAUDAL_PORT = '8123';
+    expect(configOrExit('ingest').port).toBe(8123);
   });
 });

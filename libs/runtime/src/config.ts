@@ -136,11 +136,11 @@ export function redact(text: string): string {
 }
 
 /** The environment over the root .env; an empty variable counts as not set. */
-function readEnvironment(): Env {
-  const file = join(projectRoot(), '.env');
-  if (!existsSync(file)) return process.env;
+export function readEnvironment(root: string = projectRoot(), environment: Env = process.env): Env {
+  const file = join(root, '.env');
+  if (!existsSync(file)) return environment;
   try {
-    const given = Object.entries(process.env).filter(([, value]) => value !== '');
+    const given = Object.entries(environment).filter(([, value]) => value !== '');
     return { ...parseEnv(readFileSync(file, 'utf8')), ...Object.fromEntries(given) };
   } catch (cause) {
     throw new ConfigError([`${file} cannot be read (${String(cause)}): mend it or move it away`]);
