@@ -140,7 +140,8 @@ async function untilAnswers({ child, port, say }) {
       const why = ended ? `ended with ${howItEnded(ended)}` : `did not answer within ${startLimitMs / 1000} s`;
       throw new Error([`Kafka ${why}. Its last words:`, ...child.lastLines()].join('\n  '));
     }
-    if (waitedMs > slowMs && !told) say?.('Kafka is still starting (after a crash it first looks through its log) ...');
+    if (waitedMs > slowMs && !told)
+      say?.('Kafka is still starting (a busy machine, or its log is looked through after a crash) ...');
     told = waitedMs > slowMs;
   }
 }

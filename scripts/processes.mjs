@@ -147,7 +147,7 @@ export function launch({ name, command, args = [], cwd, env, rank = ranks.servic
   };
 }
 
-/** Runs a program to its end. Answers its lines; throws an Error with its last lines when it fails. */
+/** Runs a program to its end. Answers its lines; throws an Error with its last lines (all: `lines`) when it fails. */
 export async function run(options) {
   const lines = [];
   const child = launch({
@@ -160,9 +160,8 @@ export async function run(options) {
   const { code, signal, problem } = await child.exited;
   if (code === 0) return lines;
   if (closing) throw new Closing(`${options.name} was stopped.`);
-  throw new Error(
-    [`${options.name} failed: ${problem?.message ?? howItEnded({ code, signal })}`, ...child.lastLines()].join('\n  '),
-  );
+  const why = howItEnded({ code, signal, problem });
+  throw Object.assign(new Error([`${options.name} failed: ${why}`, ...child.lastLines()].join('\n  ')), { lines });
 }
 
 /** 'exit code 1' or 'SIGKILL'. */

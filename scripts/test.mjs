@@ -58,7 +58,7 @@ async function runCheck({ name, args }, env) {
   const lines = [];
   const onLine = (line) => lines.push(line);
   try {
-    await run({ name, command: projectNode(root), args, cwd: root, env, onLine });
+    await run({ name, command: projectNode(root), args, cwd: root, env: { ...env, NO_COLOR: '1' }, onLine });
   } catch (problem) {
     if (problem instanceof Closing) throw problem;
     throw new Error(lines.join('\n') || problem.message, { cause: problem });
@@ -71,6 +71,7 @@ async function runJest({ mode, jestArgs, env }) {
   const results = join(stores.dir, 'jest.json');
   const args = [bin('jest', 'bin', 'jest.js'), '--json', `--outputFile=${results}`, '--maxWorkers=2'];
   if (mode === 'all') args.push('--coverage');
+  if (!process.stdout.isTTY) args.push('--no-colors'); // CI services would get them
   const jestEnv = {
     ...env,
     NODE_OPTIONS: [env.NODE_OPTIONS, '--experimental-vm-modules', '--disable-warning=ExperimentalWarning']

@@ -35,6 +35,12 @@ describe('countJest', () => {
     ['all is well', good, 0, { passed: 7, failed: 0 }],
     ['tests failed', { ...good, numFailedTests: 2, success: false }, 1, { passed: 7, failed: 2 }],
     ['a suite did not run', { ...good, numRuntimeErrorTestSuites: 1, success: false }, 1, { passed: 7, failed: 1 }],
+    [
+      'tests failed and a suite did not run',
+      { ...good, numFailedTests: 1, numRuntimeErrorTestSuites: 1 },
+      1,
+      { passed: 7, failed: 2 },
+    ],
     ['Jest failed for another reason', good, 1, { passed: 7, failed: 1 }],
     ['Jest was killed', good, null, { passed: 7, failed: 1 }],
     ['there are no results', undefined, 1, { passed: 0, failed: 1 }],
