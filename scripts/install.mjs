@@ -20,7 +20,9 @@ export function missingPackages(lock, installed) {
       if (path === '') return false;
       const found = installed.packages[path];
       if (!found) return !wanted.optional && !wanted.devOptional;
-      return found.version !== wanted.version || found.integrity !== wanted.integrity;
+      // Binaries for systems that the lock was not made on have no hash in it.
+      const differs = wanted.integrity !== undefined && found.integrity !== wanted.integrity;
+      return found.version !== wanted.version || differs;
     })
     .map(([path]) => path);
 }
@@ -43,61 +45,30 @@ export function withProjectPath(root, env) {
   return { ...env, PATH: [join(root, 'node_modules', '.bin'), env.PATH].join(delimiter) };
 }
 
-/**
- * Of npm ci's output, the packages that it misses in the lock file, when that is its complaint and each is an optional
- * one of a locked package (a binary for another system, left out of the lock where the registry did not offer it);
- * else undefined. Pure.
- */
-export function missingOptional(lines, lock, manifest) {
-  const complains = (pattern) =>
-    lines.filter((line) => npmError.test(line)).flatMap((line) => pattern.exec(line) ?? []);
-  if (complains(/code EUSAGE/).length === 0 || complains(/Invalid: /).length > 0) return undefined;
-  const missing = lines.flatMap((line) => /Missing: (@?[^@]+)@.* from lock file/.exec(line)?.[1] ?? []);
-  const optional = new Set(Object.values(lock.packages).flatMap((one) => Object.keys(one.optionalDependencies ?? {})));
-  const own = { ...manifest.dependencies, ...manifest.devDependencies };
-  // What such a package needs itself is missing with it; what package.json asks for must not be.
-  const explained = missing.some((name) => optional.has(name)) && !missing.some((name) => name in own);
-  return explained ? missing : undefined;
-}
-
 /** Installs the project's packages when they are missing or other than the lock file says, with progress. */
 export async function ensureInstalled({ root, env, say }) {
   if (isInstalled(root)) return;
-  const read = (name) => JSON.parse(readFileSync(join(root, name), 'utf8'));
-  const lock = read('package-lock.json');
-  const options = { root, env, total: Object.keys(lock.packages).length - 1 };
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   say('Installing packages into node_modules (npm ci) ...');
-  try {
-    await npm({ ...options, command: ['ci'] });
-  } catch (problem) {
-    const missing = problem.lines && missingOptional(problem.lines, lock, read('package.json'));
-    if (!missing) throw npmProblem(problem);
-    // Still what the lock file says, checked against its hashes, for all that it names.
-    say(
-      `package-lock.json lacks ${missing.length} binaries for other systems, which npm ci refuses: npm install instead.`,
-    );
-    await npm({ ...options, command: ['install', '--no-save'] }).catch((again) => {
-      throw npmProblem(again);
-    });
-  }
+  await npm({ root, env, total: Object.keys(lock.packages).length - 1 }).catch((problem) => {
+    throw npmProblem(problem);
+  });
   if (!isInstalled(root))
     throw new Error('npm ended well but left node_modules incomplete. Delete node_modules and start again.');
   say('Packages are installed.');
 }
 
-async function npm({ root, env, total, command }) {
+async function npm({ root, env, total }) {
   let fetched = 0;
-  const progress = startProgress(
-    () => `npm ${command[0]}: ${Math.min(fetched, total)} of up to ${total} packages fetched`,
-  );
+  const progress = startProgress(() => `npm ci: ${Math.min(fetched, total)} of up to ${total} packages fetched`);
   const onLine = (line) => {
     if (/http (fetch GET 200|cache) .*\.tgz/.test(line)) fetched += 1;
   };
   try {
     // --include=dev: NODE_ENV=production must not leave out the compiler.
-    const args = [...command, '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'];
+    const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'];
     await run({
-      name: `npm ${command[0]}`,
+      name: 'npm ci',
       command: 'npm',
       args,
       cwd: root,

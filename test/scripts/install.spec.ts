@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sourceStamp } from '../../scripts/compile.mjs';
-import { missingOptional, missingPackages } from '../../scripts/install.mjs';
+import { missingPackages } from '../../scripts/install.mjs';
 
 describe('missingPackages', () => {
   const lock = {
@@ -27,33 +27,8 @@ describe('missingPackages', () => {
     expect(missingPackages(lock, { packages: other })).toEqual(['node_modules/a']);
     const forged = { ...installed.packages, 'node_modules/a': { version: '1.0.0', integrity: 'z' } };
     expect(missingPackages(lock, { packages: forged })).toEqual(['node_modules/a']);
-  });
-});
-
-describe('missingOptional', () => {
-  const lock = {
-    packages: { 'node_modules/@swc/core': { optionalDependencies: { '@swc/core-darwin-x64': '1.0.0' } } },
-  };
-  const manifest = { dependencies: { fastify: '5.0.0' }, devDependencies: { jest: '30.0.0' } };
-  const missing = (...names: string[]): string[] => [
-    'npm error code EUSAGE',
-    ...names.map((name) => `npm error Missing: ${name} from lock file`),
-  ];
-  const found = (lines: string[]): string[] | undefined => missingOptional(lines, lock, manifest);
-
-  it('finds binaries for other systems, with what only they need', () => {
-    expect(found(missing('@swc/core-darwin-x64@', 'wasm@1.2.3'))).toEqual(['@swc/core-darwin-x64', 'wasm']);
-    const older = missing('@swc/core-darwin-x64@1.0.0').map((line) => line.replace('error', 'ERR!'));
-    expect(found(older)).toEqual(['@swc/core-darwin-x64']);
-  });
-
-  it('finds none in a lock file that really is behind package.json, or in another failure', () => {
-    expect(found(missing('@swc/core-darwin-x64@', 'fastify@5.0.0'))).toBeUndefined();
-    expect(found(missing('@swc/core-darwin-x64@', 'jest@30.0.0'))).toBeUndefined();
-    expect(found(missing('other@1.0.0'))).toBeUndefined();
-    const invalid = "npm error Invalid: lock file's fastify@4.0.0 does not satisfy fastify@5.0.0";
-    expect(found([...missing('@swc/core-darwin-x64@'), invalid])).toBeUndefined();
-    expect(found(['npm error code ENOTFOUND', ...missing('@swc/core-darwin-x64@').slice(1)])).toBeUndefined();
+    const unhashed = { packages: { 'node_modules/a': { version: '1.0.0' } } };
+    expect(missingPackages(unhashed, { packages: forged })).toEqual([]);
   });
 });
 
