@@ -10,7 +10,11 @@ import { plain } from './make-rows.mjs';
 
 const root = join(import.meta.dirname, '..');
 const PORTS = { ingest: 28080, aggregator: 28090, 'feature-writer': 28091 };
-const VARIABLES = { ingest: 'CAUDAL_PORT', aggregator: 'CAUDAL_AGGREGATOR_PORT', 'feature-writer': 'CAUDAL_WRITER_PORT' };
+const VARIABLES = {
+  ingest: 'CAUDAL_PORT',
+  aggregator: 'CAUDAL_AGGREGATOR_PORT',
+  'feature-writer': 'CAUDAL_WRITER_PORT',
+};
 
 /** Starts the services and waits until they are ready; answers `{url, memory(), stop()}`. */
 export async function startCaudal() {

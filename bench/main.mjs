@@ -41,7 +41,10 @@ async function withTopic(name, use) {
 
 async function measureObvious(path) {
   const topic = `obvious${process.pid}`;
-  const run = (...args) => spawn(process.execPath, [join(import.meta.dirname, 'obvious.mjs'), ...args, topic], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const run = (...args) =>
+    spawn(process.execPath, [join(import.meta.dirname, 'obvious.mjs'), ...args, topic], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
   return withTopic(topic, async () => {
     const consumer = run('consume', String(rows));
     await once(consumer, 'message'); // it has joined: its start is not counted
@@ -58,7 +61,16 @@ async function measurePerfTest(recordBytes) {
   const topic = `perf${process.pid}`;
   return withTopic(topic, async () => {
     const args = ['-cp', process.env.CAUDAL_KAFKA_CLASSPATH, 'org.apache.kafka.tools.ProducerPerformance'];
-    args.push('--topic', topic, '--num-records', String(rows), '--record-size', String(recordBytes), '--throughput', '-1');
+    args.push(
+      '--topic',
+      topic,
+      '--num-records',
+      String(rows),
+      '--record-size',
+      String(recordBytes),
+      '--throughput',
+      '-1',
+    );
     args.push('--producer-props', 'acks=all', `bootstrap.servers=${process.env.KAFKA_BROKERS}`);
     const java = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     let out = '';
@@ -75,8 +87,13 @@ async function measurePerfTest(recordBytes) {
 async function measureLatency(url, files) {
   const times = [];
   for (let i = 0; i < files + 10; i++) {
-    const lines = Array.from({ length: 6 }, (_, row) => `${i}-${row},2023-01-0${row + 1}T00:00:00Z,Latency ${row},SP,${row}.50`);
-    const { ms } = await post(url, { text: ['cnpj,data_abertura,cidade,estado,capital_social', ...lines, ''].join('\n') });
+    const lines = Array.from(
+      { length: 6 },
+      (_, row) => `${i}-${row},2023-01-0${row + 1}T00:00:00Z,Latency ${row},SP,${row}.50`,
+    );
+    const { ms } = await post(url, {
+      text: ['cnpj,data_abertura,cidade,estado,capital_social', ...lines, ''].join('\n'),
+    });
     if (i >= 10) times.push(ms); // the first ten warm things up
   }
   times.sort((a, b) => a - b);

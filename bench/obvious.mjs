@@ -5,7 +5,11 @@ import { createReadStream } from 'node:fs';
 
 // Loaded by name at run time: the product itself reaches Kafka and Redis through its libraries alone.
 const { Kafka, Partitioners, logLevel } = (await import('kafkajs')).default;
-const kafka = new Kafka({ clientId: 'obvious', brokers: process.env.KAFKA_BROKERS.split(','), logLevel: logLevel.ERROR });
+const kafka = new Kafka({
+  clientId: 'obvious',
+  brokers: process.env.KAFKA_BROKERS.split(','),
+  logLevel: logLevel.ERROR,
+});
 const [role, argument, topic] = process.argv.slice(2);
 
 async function produce(file) {

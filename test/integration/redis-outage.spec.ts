@@ -1,7 +1,7 @@
 // libs/redis while its Redis is away, hangs, is full, read-only or came back empty: every batch is held or repeated,
 // none is half counted. Each case runs a Redis of its own.
 import { openRedis, type RedisError, type RedisStore } from '#redis';
-import { Redis } from 'ioredis';
+import { Redis } from '../../libs/redis/src/testing.js';
 import { SpecWriter, write } from './redis-features.js';
 import { OwnRedis, until } from './redis-server.js';
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis } from '../../libs/redis/src/testing.js';
 
 const { REDIS_URL } = process.env;
 if (REDIS_URL === undefined) throw new Error('REDIS_URL is not set: run `npm test`, or set it to a Redis to test on');

@@ -2,7 +2,7 @@
 import type { View } from '#contracts';
 import { openRedis, type FeatureWrite, type RedisStore } from '#redis';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
+import { Redis } from '../../libs/redis/src/testing.js';
 import { markerText, newMarker, SpecWriter, write } from './redis-features.js';
 import { randomName, sharedRedisUrl } from './redis-server.js';
 

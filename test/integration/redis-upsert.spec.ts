@@ -1,6 +1,6 @@
 // The upsert script on a real Redis: what each status means, which guards hold, and how the marker counts.
 import { openRedis, type RedisStore } from '#redis';
-import { Redis } from 'ioredis';
+import { Redis } from '../../libs/redis/src/testing.js';
 import { GENERATION, markerText, newMarker, OWNER, SpecWriter, write } from './redis-features.js';
 import { randomName, sharedRedisUrl } from './redis-server.js';
 

@@ -43,9 +43,17 @@ describe('the shipped pipeline', () => {
 /** The shipped file with one text replaced: [what, by what, the problem's beginning]. */
 const broken: [string, string, string][] = [
   ['name: empresas ', 'name: Empresas ', 'p.yaml:1:7: name: must begin with a-z'],
-  ['type: decimal, min: 0', 'type: dezimal, min: 0', 'p.yaml:8:29: source.columns.capital_social.type: must be one of string, integer'],
+  [
+    'type: decimal, min: 0',
+    'type: dezimal, min: 0',
+    'p.yaml:8:29: source.columns.capital_social.type: must be one of string, integer',
+  ],
   ['max_error_fraction: 0.1', 'max_error_fraction: 2', 'p.yaml:11:23: source.max_error_fraction:'],
-  ['max_error_fraction', 'max_eror_fraction', 'p.yaml:11:22: source.max_eror_fraction: unknown key; allowed here are columns, event_time, key, max_error_fraction'],
+  [
+    'max_error_fraction',
+    'max_eror_fraction',
+    'p.yaml:11:22: source.max_eror_fraction: unknown key; allowed here are columns, event_time, key, max_error_fraction',
+  ],
   ['key: [cidade] ', 'key: [citade] ', 'p.yaml:10:8: source.key: no column "citade"; declared are cnpj'],
   ['key: [cidade] ', 'key: [estado] ', 'p.yaml:10:8: source.key: column "estado" must be "required: true"'],
   ['event_time: data_abertura', 'event_time: cidade', 'must be of type timestamp'],
@@ -59,7 +67,11 @@ const broken: [string, string, string][] = [
   ['grace: unlimited', 'grace: forever', 'views.aberturas_por_dia.window.grace'],
   [', grace: unlimited', '', 'views.aberturas_por_dia.window'],
   ['ttl: 90d', 'ttl: 90', 'views.aberturas_por_dia.redis.ttl'],
-  ['    group_by: [cidade]\n    window: { type: tumbling', '    group_by: [cnpj]\n    window: { type: tumbling', 'must be exactly the key columns'],
+  [
+    '    group_by: [cidade]\n    window: { type: tumbling',
+    '    group_by: [cnpj]\n    window: { type: tumbling',
+    'must be exactly the key columns',
+  ],
   ['cnpj:           {', '_cnpj:          {', 'may not begin with "_"'],
 ];
 

@@ -9,7 +9,9 @@ export function readPipelines(dir: string): Map<string, Pipeline> {
   const problems: PipelineProblem[] = [];
   const pipelines = new Map<string, Pipeline>();
   const templates = new Map<string, string>();
-  const files = readdirSync(dir).filter((name) => /\.ya?ml$/.test(name)).sort();
+  const files = readdirSync(dir)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort();
   const problem = (file: string, path: string, message: string) =>
     problems.push({ file, line: 1, column: 1, path, message });
   for (const name of files) {

@@ -45,7 +45,9 @@ const featureSchema = z.union(
     z.strictObject({ min: columnName }),
     z.strictObject({ max: columnName }),
   ],
-  { error: 'must be one aggregate of one column: { count | sum | avg | min | max: column }, or { count: "*" } for rows' },
+  {
+    error: 'must be one aggregate of one column: { count | sum | avg | min | max: column }, or { count: "*" } for rows',
+  },
 );
 
 export const viewSchema = z.strictObject({

@@ -47,7 +47,10 @@ describe('keys', () => {
 
   it('of caudal.runs name runs, reports and files', () => {
     expect(parseRunsKey('01J')).toEqual({ kind: 'run', run: '01J' });
-    expect(parseRunsKey(reportKey({ upload: '01J', stage: 'rows', partition: 3 }))).toEqual({ kind: 'report', run: '01J' });
+    expect(parseRunsKey(reportKey({ upload: '01J', stage: 'rows', partition: 3 }))).toEqual({
+      kind: 'report',
+      run: '01J',
+    });
     expect(parseRunsKey('empresas/file/ab')).toEqual({ kind: 'file', pipeline: 'empresas', sha256: 'ab' });
     expect(parseRunsKey('a/b')).toBeNull();
   });
@@ -68,7 +71,13 @@ describe('control records', () => {
     const record = encodeControl(control);
     expect(record.key).toBeNull();
     expect(record.headers.caudal).toBe('end-of-upload');
-    expect(JSON.parse(record.value)).toEqual({ upload: '01J', row: 6, stream_time: 5, rows_in_partition: 2, rows_total: 6 });
+    expect(JSON.parse(record.value)).toEqual({
+      upload: '01J',
+      row: 6,
+      stream_time: 5,
+      rows_in_partition: 2,
+      rows_total: 6,
+    });
   });
 
   it('are read back, and rows are none', () => {

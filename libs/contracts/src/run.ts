@@ -117,9 +117,7 @@ export const reportKey = (report: Pick<Report, 'upload' | 'stage' | 'partition'>
 export const knownFileKey = (pipeline: string, sha256: string): string => `${pipeline}/file/${sha256}`;
 
 export type RunsKey =
-  | { kind: 'run'; run: string }
-  | { kind: 'report'; run: string }
-  | { kind: 'file'; pipeline: string; sha256: string };
+  { kind: 'run'; run: string } | { kind: 'report'; run: string } | { kind: 'file'; pipeline: string; sha256: string };
 
 /** What a key of `caudal.runs` names; null for a key of a later version. */
 export function parseRunsKey(key: string): RunsKey | null {
