@@ -31,5 +31,5 @@ EXPOSE 8080 8090 8091
 USER node
 # Ready, not merely alive: Compose restarts nobody for being unhealthy, and `up --wait` is to end when work can be done.
 HEALTHCHECK --interval=5s --timeout=4s --start-period=90s --retries=6 CMD ["node", "scripts/container-health.mjs"]
-# exec: node is process 1 itself and gets the SIGTERM of a stop, for which it handles what it has begun.
+# exec: no shell stands between a stop's SIGTERM and node, which ends what it has begun.
 CMD ["sh", "-c", "exec node dist/apps/$SERVICE/src/main.js"]
