@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipelineTopics, type Run } from '#contracts';
-import { KafkaClient, type KafkaRecord } from '#kafka';
+import { KafkaClient, type KafkaRecord, type TopicSpec } from '#kafka';
 import { openTestRedis, type TestRedis } from '../../libs/redis/src/testing.js';
 
 export type ServiceName = 'ingest' | 'aggregator' | 'feature-writer';
@@ -27,6 +27,8 @@ export interface StackOptions {
   kafkaBrokers?: string;
   /** Without a database number; the stack adds the worker's. */
   redisUrl?: string;
+  /** Topics that are to stand, with settings of the test's own, before the services create theirs. */
+  topics?: (prefix: string, partitions: number) => TopicSpec[];
   /** Extra arguments of node for one service, e.g. `--import` of a fault injector. */
   nodeArgs?: Partial<Record<ServiceName, string[]>>;
 }
@@ -169,6 +171,7 @@ export class Stack {
     };
     const client = new KafkaClient({ brokers: kafkaBrokers.split(','), clientId: 'caudal-test' });
     await client.connect();
+    if (options.topics) await client.ensureTopics(options.topics(prefix, partitions));
     const redis = await openTestRedis(redisUrl.href);
     await redis.call('FLUSHDB');
     const stack = new Stack(prefix, partitions, client, redis, stateDir, env, options);
@@ -215,7 +218,7 @@ export class Stack {
     return this.request(`/v1/pipelines/${how.pipeline ?? 'empresas'}/uploads?${how.query ?? 'wait=120'}`, {
       method: 'POST',
       headers: { 'content-type': 'text/csv', ...how.headers },
-      body: file as BodyInit,
+      body: file as RequestInit['body'],
     });
   }
 

@@ -15,12 +15,18 @@ export class IngestModule {
     const settings: UploadSettings = {
       pipelines: services.pipelines,
       limits: config.limits,
-      closedBecause: () =>
-        services.store.writable ? null : 'Kafka does not answer; nothing was kept: send the file again',
+      stop: services.stop,
+      onBodies: (receivedNow) => metrics.bodies.set(receivedNow),
     };
     return {
       module: IngestModule,
-      imports: [healthModule({ ready: () => notReadyBecause(services), metrics: () => metrics.text(), contentType: metrics.contentType })],
+      imports: [
+        healthModule({
+          ready: () => notReadyBecause(services),
+          metrics: () => metrics.text(),
+          contentType: metrics.contentType,
+        }),
+      ],
       controllers: [UploadsController, RunsController],
       providers: [
         { provide: Intake, useValue: services.intake },
@@ -43,6 +49,7 @@ async function notReadyBecause(services: IngestServices): Promise<string[]> {
     services.redis.ping().catch(() => reasons.push('redis_away')),
   ]);
   if (!services.store.writable) reasons.push('runs_not_written');
+  if (services.stop.aborted) reasons.push('stopping');
   for (const [pipeline, queue] of services.queues) if (!queue.isReady) reasons.push(`publisher_not_ready: ${pipeline}`);
   return reasons;
 }

@@ -3,7 +3,15 @@ import 'reflect-metadata';
 import multipart from '@fastify/multipart';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { IngestMetrics, createLogger, nestLogger, configOrExit, runService, type Logger, type ServiceConfig } from '#runtime';
+import {
+  IngestMetrics,
+  createLogger,
+  nestLogger,
+  configOrExit,
+  runService,
+  type Logger,
+  type ServiceConfig,
+} from '#runtime';
 import { IngestModule } from './ingest.module.js';
 import { ProblemFilter } from './problem.js';
 import { openIngest } from './services.js';
@@ -14,15 +22,22 @@ async function openDoor(
   logger: Logger,
 ): Promise<NestFastifyApplication> {
   // An upload may take as long as its bytes keep coming; its own limits are in body.ts.
-  const adapter = new FastifyAdapter({ requestTimeout: 0, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 300 } });
+  const adapter = new FastifyAdapter({
+    requestTimeout: 0,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 300 },
+  });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     bodyParser: false,
     logger: nestLogger(logger),
     abortOnError: false,
   });
   const fastify = app.getHttpAdapter().getInstance();
+  fastify.removeAllContentTypeParsers();
   // Bodies are streams for the controller to open; nothing is parsed before it has looked at the request.
-  await app.register(multipart as never, { limits: { files: 1, parts: 100, fileSize: Infinity, fieldSize: 64 * 1024 } });
+  await app.register(multipart as never, {
+    limits: { files: 1, parts: 100, fileSize: Infinity, fieldSize: 64 * 1024 },
+  });
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.useGlobalFilters(new ProblemFilter(logger));
   await app.listen(config.port, config.host);
@@ -38,10 +53,16 @@ await runService({
   logger,
   start: async ({ fatal }) => {
     const services = await openIngest({ config, logger, metrics, onFatal: fatal });
-    const app = await openDoor(IngestModule.register(services, config, metrics), config, logger);
+    const app = await openDoor(IngestModule.register(services, config, metrics), config, logger).catch(
+      async (error: unknown) => {
+        await services.close().catch(() => undefined);
+        throw error;
+      },
+    );
     logger.info({ host: config.host, port: config.port }, 'ingest is listening');
     return {
       stop: async () => {
+        services.letGo();
         await app.close();
         await services.close();
       },

@@ -1,6 +1,7 @@
 // Every error that a client sees: RFC 9457 `application/problem+json` with a stable `code`, and `run` when there is one.
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { STATUS_CODES } from 'node:http';
+import { KafkaError } from '#kafka';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export class Problem extends Error {
@@ -17,9 +18,32 @@ export class Problem extends Error {
   }
 }
 
+/** `run`: what was recorded before Kafka went away; it goes on when Kafka is back. */
+export function kafkaAway(run?: string): Problem {
+  const kept =
+    run === undefined ? 'nothing was kept: send the file again' : 'the run goes on when it is back: ask for it';
+  return new Problem(503, 'kafka_away', `Kafka does not answer; ${kept}`, run === undefined ? {} : { run }, {
+    'retry-after': '10',
+  });
+}
+
+/** 415 that names the header to send; `type` is what came instead, empty for none. */
+export function unsupportedMediaType(type: string): Problem {
+  return new Problem(
+    415,
+    'unsupported_media_type',
+    `Content-Type ${type === '' ? 'is missing' : `"${type.slice(0, 100)}" is not accepted`}: send the header ` +
+      '"Content-Type: text/csv" (with curl: -H "Content-Type: text/csv" --data-binary @file.csv), ' +
+      'application/octet-stream, or multipart/form-data with a field "file"',
+  );
+}
+
 export interface ErrorLog {
   error(fields: object, message: string): void;
 }
+
+/** After an answer that did not need the whole body, its sender may go on for so long. */
+const LINGER_MS = 3_000;
 
 /** Turns whatever a handler threw into a problem document; what is not ours is logged and told as `internal`. */
 @Catch()
@@ -31,9 +55,8 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     if (reply.sent || reply.raw.destroyed) return;
-    const problem = this.toProblem(error);
-    // A body that nobody reads would keep the connection busy: it is closed after the answer instead.
-    if (!request.raw.complete) void reply.header('connection', 'close');
+    const problem = this.toProblem(error, request);
+    if (!request.raw.complete) discardRest(request.raw);
     void reply
       .status(problem.status)
       .headers(problem.headers)
@@ -50,12 +73,31 @@ export class ProblemFilter implements ExceptionFilter {
       );
   }
 
-  private toProblem(error: unknown): Problem {
+  private toProblem(error: unknown, request: FastifyRequest): Problem {
     if (error instanceof Problem) return error;
-    const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number })?.statusCode ?? 500);
+    const status =
+      error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number })?.statusCode ?? 500);
     if (status === 404) return new Problem(404, 'not_found', 'there is nothing at this address');
+    if (status === 415) return unsupportedMediaType(request.headers['content-type'] ?? '');
     if (status >= 400 && status < 500) return new Problem(status, 'bad_request', (error as Error).message);
     this.log.error({ err: error }, 'request failed');
+    if (error instanceof KafkaError && error.retriable) {
+      return new Problem(503, 'kafka_away', 'Kafka does not answer: try again soon', {}, { 'retry-after': '10' });
+    }
     return new Problem(500, 'internal', 'an internal error; the log of the ingest service has the details');
   }
+}
+
+/**
+ * The rest of a body that nobody reads is let through for a moment: a connection that is closed under its sender may
+ * take the answer with it.
+ */
+function discardRest(request: IncomingMessage): void {
+  request.unpipe();
+  request.resume();
+  const timer = setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, LINGER_MS);
+  timer.unref();
+  request.once('close', () => clearTimeout(timer));
 }

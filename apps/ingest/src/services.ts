@@ -1,13 +1,18 @@
 // Everything that ingest runs on, opened in the order in which it is needed and closed in reverse.
+import { setMaxListeners } from 'node:events';
 import { allTopicSettings, readPipelines, type Pipeline } from '#contracts';
 import { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
 import { kafkaLogger, type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
 import { Rehearsal } from './rehearsal/rehearse.js';
+import { KeptProducer } from './runs/kept-producer.js';
+import { observeRuns } from './runs/observe-runs.js';
 import { RunParts } from './runs/run-parts.js';
 import { RunStore } from './runs/run-store.js';
+import { Examiner } from './uploads/examiner.js';
 import { Intake } from './uploads/intake.js';
 import { Publisher } from './uploads/publisher.js';
+import { Recovery } from './uploads/recovery.js';
 import { RefusedRows } from './uploads/refused-rows.js';
 import { Spool } from './uploads/spool.js';
 import { UploadQueue } from './uploads/upload-queue.js';
@@ -20,6 +25,10 @@ export interface IngestServices {
   parts: RunParts;
   intake: Intake;
   queues: ReadonlyMap<string, UploadQueue>;
+  /** Aborted by {@link letGo}. */
+  stop: AbortSignal;
+  /** Ends all waiting (bodies, verdicts, answers), so that the door can close. */
+  letGo(): void;
   close(): Promise<void>;
 }
 
@@ -30,51 +39,69 @@ interface Surroundings {
   onFatal: (error: unknown) => void;
 }
 
+type OnClose = (closer: () => Promise<void>) => void;
+
 /** Opens everything, or closes what it has opened and throws. */
 export async function openIngest(around: Surroundings): Promise<IngestServices> {
   const closers: (() => Promise<void>)[] = [];
+  const stopping = new AbortController();
+  const stop = stopping.signal;
+  // Every body and every waiting answer listens.
+  setMaxListeners(0, stop);
   const close = async () => {
+    stopping.abort();
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    return { ...(await open(around, (closer) => closers.push(closer))), close };
+    const opened = await open(around, stop, (closer) => closers.push(closer));
+    return { ...opened, stop, letGo: () => stopping.abort(), close };
   } catch (error) {
     await close().catch(() => undefined);
     throw error;
   }
 }
 
-async function open(around: Surroundings, onClose: (closer: () => Promise<void>) => void) {
+async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const { config, logger, onFatal, metrics } = around;
   const { topicPrefix: prefix, partitions } = config;
   const pipelines = readPipelines(config.pipelinesDir);
-  const client = new KafkaClient({ brokers: config.kafkaBrokers, clientId: 'caudal-ingest', logger: kafkaLogger(logger) });
+  const client = new KafkaClient({
+    brokers: config.kafkaBrokers,
+    clientId: 'caudal-ingest',
+    logger: kafkaLogger(logger),
+  });
   onClose(() => client.close());
   await client.connect();
   await client.ensureTopics(allTopicSettings(prefix, partitions, pipelines.values()));
   const redis = await openRedis({ url: config.redisUrl, name: 'caudal-ingest' });
   onClose(() => redis.close());
   const spool = await Spool.open(config.stateDir);
-  const onError = (error: unknown, what: string) => logger.warn({ err: error }, `${what} failed`);
-  const store = new RunStore({ client, prefix, now: Date.now, onError, onFatal });
+  const store = new RunStore({
+    client,
+    prefix,
+    now: Date.now,
+    onError: (error, what) => logger.warn({ err: error }, `${what} failed`),
+    onFatal,
+    onChange: observeRuns(metrics, logger),
+  });
   onClose(() => store.close());
   await store.start();
-  const parts = new RunParts(client, prefix);
-  onClose(() => parts.close());
-  const refusedRows = new RefusedRows(client, prefix, partitions);
-  onClose(() => refusedRows.close());
-  const queues = await openQueues(around, pipelines, client, store, spool, onClose);
-  const intake = new Intake({
+  measure(metrics, store, spool);
+  const producer = new KeptProducer(client);
+  onClose(() => producer.close());
+  const parts = new RunParts(client, producer, prefix);
+  const queues = await openQueues(around, pipelines, { client, store, spool }, onClose);
+  const examiner = new Examiner({
     store,
     spool,
     queues,
-    pipelines,
     rehearsal: new Rehearsal(redis, parts),
-    refusedRows,
+    refusedRows: new RefusedRows(producer, prefix, partitions),
     pingRedis: () => redis.ping(),
     partitions,
     redisDelayMs: config.redisCheckDelayMs,
     now: Date.now,
+    stop,
     log: logger,
     onChecked: (pipeline, rows) => {
       metrics.rowsRead.inc({ pipeline }, rows.read);
@@ -82,42 +109,47 @@ async function open(around: Surroundings, onClose: (closer: () => Promise<void>)
       metrics.rowsRejected.inc({ pipeline }, rows.rejected);
     },
   });
+  const recovery = new Recovery({ store, spool, queues, pipelines, examiner, now: Date.now, stop, log: logger });
+  const intake = new Intake({ store, spool, examiner, recovery, now: Date.now, stop });
   // Not awaited: the door opens at once; new files queue behind the recovered ones.
-  intake.recover().catch(onFatal);
+  recovery.start().catch((error: unknown) => {
+    if (!stop.aborted) onFatal(error);
+  });
   return { pipelines, client, redis, store, parts, intake, queues };
+}
+
+/** Gauges that are looked up when somebody reads them. */
+function measure(metrics: IngestMetrics, store: RunStore, spool: Spool): void {
+  metrics.beforeReading(() => {
+    metrics.runs.reset();
+    for (const [state, count] of store.countByState()) metrics.runs.set({ state }, count);
+    metrics.spoolBytes.set(spool.bytes);
+  });
 }
 
 async function openQueues(
   around: Surroundings,
   pipelines: ReadonlyMap<string, Pipeline>,
-  client: KafkaClient,
-  store: RunStore,
-  spool: Spool,
-  onClose: (closer: () => Promise<void>) => void,
+  on: { client: KafkaClient; store: RunStore; spool: Spool },
+  onClose: OnClose,
 ): Promise<ReadonlyMap<string, UploadQueue>> {
-  const { config, metrics } = around;
+  const { config, metrics, logger, onFatal } = around;
+  const { topicPrefix: prefix, partitions } = config;
   const queues = new Map<string, UploadQueue>();
   for (const pipeline of pipelines.keys()) {
     const publisher = new Publisher({
-      client,
-      prefix: config.topicPrefix,
+      client: on.client,
+      prefix,
       pipeline,
-      partitions: config.partitions,
+      partitions,
       now: Date.now,
-      onTransaction: (records) => {
+      onTransaction: (rows) => {
         metrics.transactions.inc({ pipeline });
-        metrics.rowsPublished.inc({ pipeline }, records);
+        metrics.rowsPublished.inc({ pipeline }, rows);
       },
     });
-    const queue = new UploadQueue({
-      publisher,
-      store,
-      spool,
-      partitions: config.partitions,
-      now: Date.now,
-      log: around.logger,
-      onFatal: around.onFatal,
-    });
+    const { store, spool } = on;
+    const queue = new UploadQueue({ publisher, store, spool, partitions, now: Date.now, log: logger, onFatal });
     queues.set(pipeline, queue);
     onClose(() => queue.stop());
   }

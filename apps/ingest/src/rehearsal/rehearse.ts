@@ -11,7 +11,7 @@ import {
   type View,
   decodeRow,
 } from '#contracts';
-import type { RedisStore } from '#redis';
+import { viewOwner, type RedisStore } from '#redis';
 import { GroupBy } from '#windowing';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import type { RunParts } from '../runs/run-parts.js';
@@ -76,6 +76,7 @@ export class Rehearsal {
     const render = keyRenderer(view.redis.key, view.groupBy);
     const keyOf = (record: FeatureRecord) =>
       render({ pipeline: pipeline.name, view: view.name, key: record.key, windowStart: null, windowEnd: null });
+    const owner = viewOwner(pipeline.name, view.name);
     const counts = { added: 0, changed: 0, unchanged: 0, missing: 0 };
     const items: DiffItem[] = [];
     const named = new Set<string>();
@@ -86,7 +87,7 @@ export class Rehearsal {
       batch.forEach((record, i) => {
         named.add(keys[i]!);
         const hash = hashes[i]!;
-        const old = hash === null || hash === 'wrong_type' ? null : hash;
+        const old = hash === null || hash === 'wrong_type' || isForeign(hash, owner) ? null : hash;
         const differences = compareHash(record, view, old);
         if (old === null) counts.added++;
         else if (differences.length > 0) counts.changed++;
@@ -130,6 +131,12 @@ async function computeFile(pipeline: Pipeline, typedPath: string): Promise<Group
   return groupBy;
 }
 
+/** Another view's values are nothing to compare with; a hash without an owner is from before Caudal. */
+function isForeign(hash: ReadonlyMap<string, string>, owner: string): boolean {
+  return (hash.get('_view') ?? owner) !== owner;
+}
+
+/** The features whose values differ; `old`: the hash in Redis, null when there is none. */
 function compareHash(record: FeatureRecord, view: View, old: ReadonlyMap<string, string> | null): DiffItem[] {
   const items: DiffItem[] = [];
   for (const { name } of view.features) {

@@ -1,24 +1,27 @@
 // What a run is to the outside: its JSON without what ingest keeps for itself, and the status that its state means.
 import type { Run, StoredRun } from '#contracts';
 import { Problem } from '../problem.js';
+import type { RunParts } from './run-parts.js';
 
 export function publicRun(run: StoredRun): Run {
   const { internal: _internal, ...shown } = run;
   return shown;
 }
 
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  body: object;
+/** The run with what is kept apart from it: a rehearsal's `result` and `diff`. Throws a KafkaError. */
+export async function shownRun(run: StoredRun, parts: RunParts): Promise<object> {
+  const range = run.internal.parts;
+  return { ...publicRun(run), ...(range && (await parts.read(run.id, range))) };
 }
 
 /**
- * The answer to an upload. Throws a {@link Problem} for a run that ended badly: `rejected` 422 (also without `wait`),
- * `failed` 503 when retriable else 500 (413 for a rehearsal with too many groups), `cancelled` 409.
+ * The status of an upload's answer. Throws a {@link Problem} for a run that ended badly: `rejected` 422 (also without
+ * `wait`), `failed` 503 when retriable else 500 (413 for a rehearsal with too many groups), `cancelled` 409.
  */
-export function answerOf(run: StoredRun, how: { duplicate: boolean; waited: boolean }): Answer {
-  const headers = { location: `/v1/runs/${run.id}` };
+export function answerOf(
+  run: StoredRun,
+  how: { duplicate: boolean; waited: boolean },
+): { status: number; headers: Record<string, string> } {
   if (run.state === 'rejected') throw problemOf(run, 422);
   if (how.waited && run.state === 'cancelled') throw problemOf(run, 409);
   if (how.waited && run.state === 'failed') {
@@ -26,8 +29,10 @@ export function answerOf(run: StoredRun, how: { duplicate: boolean; waited: bool
     throw problemOf(run, run.error?.retriable ? 503 : 500);
   }
   const done = run.state === 'completed' && how.waited;
-  return { status: done || how.duplicate ? 200 : 202, headers, body: { ...publicRun(run), duplicate: how.duplicate } };
+  return { status: done || how.duplicate ? 200 : 202, headers: { location: locationOf(run) } };
 }
+
+const locationOf = (run: StoredRun): string => `/v1/runs/${run.id}`;
 
 function problemOf(run: StoredRun, status: number): Problem {
   const failed = run.checks.filter((check) => check.verdict === 'fail');
@@ -36,7 +41,13 @@ function problemOf(run: StoredRun, status: number): Problem {
     ...(failed.length > 0 ? { failed_checks: failed.map((check) => check.name), checks: run.checks } : {}),
     ...(run.error?.keys ? { keys: run.error.keys } : {}),
   };
-  const headers: Record<string, string> = { location: `/v1/runs/${run.id}` };
+  const headers: Record<string, string> = { location: locationOf(run) };
   if (status === 503) headers['retry-after'] = '30';
-  return new Problem(status, run.error?.code ?? run.state, run.error?.message ?? `the run is ${run.state}`, members, headers);
+  return new Problem(
+    status,
+    run.error?.code ?? run.state,
+    run.error?.message ?? `the run is ${run.state}`,
+    members,
+    headers,
+  );
 }

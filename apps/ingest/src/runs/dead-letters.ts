@@ -8,6 +8,10 @@ export interface DeadLetterPage {
   next_cursor: string | null;
 }
 
+/** A reader waits this long for Kafka before it is told that Kafka is away. */
+const READ_MS = 10_000;
+
+/** One page, in the order of the file. Throws a KafkaError. */
 export async function readDeadLetters(
   client: KafkaClient,
   prefix: string,
@@ -16,14 +20,16 @@ export async function readDeadLetters(
 ): Promise<DeadLetterPage> {
   const range = run.internal.dead_letters;
   if (!range) return { items: [], next_cursor: null };
+  const from = BigInt(range.from);
   const to = BigInt(range.to);
   const items: DeadLetter[] = [];
   let next: bigint | null = null;
   await client.readPartition({
     topic: pipelineTopics(prefix, run.pipeline).deadLetter,
     partition: range.partition,
-    from: page.cursor ?? BigInt(range.from),
+    from: page.cursor !== undefined && page.cursor > from ? page.cursor : from,
     to,
+    signal: AbortSignal.timeout(READ_MS),
     onRecord: (record) => {
       // Other runs may have written between: the key tells whose a letter is.
       if (record.key?.toString() !== run.id) return;

@@ -21,15 +21,20 @@ export type RunEvent =
   | { type: 'checked'; rows: { read: number; accepted: number; rejected: number }; checks: CheckResult[]; at: number }
   | { type: 'queued'; order: number }
   | { type: 'publishing'; sequence: number; at: number }
-  | { type: 'progress'; published: number }
-  | { type: 'published'; expects: Record<string, number>; deadLetters: TopicRange | null; at: number }
+  | { type: 'progress'; published: number; deadLetters: TopicRange | null }
+  | {
+      type: 'published';
+      published: number;
+      expects: Record<string, number>;
+      deadLetters: TopicRange | null;
+      at: number;
+    }
   | { type: 'reports'; reports: readonly Report[]; at: number }
   | { type: 'interrupted'; at: number }
   | { type: 'resumed'; at: number }
   | { type: 'dead_letters'; range: TopicRange | null }
   | { type: 'rehearsing'; at: number }
   | { type: 'rehearsed'; parts: TopicRange; at: number }
-  | { type: 'completed'; at: number }
   | { type: 'ended'; state: 'rejected' | 'failed' | 'cancelled'; error: RunError; at: number };
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -43,9 +48,14 @@ export function newRun(args: {
   saveToDb: boolean;
   createdAtMs: number;
 }): StoredRun {
-  const steps = STEP_NAMES.map(
-    (name): Step => ({ name, state: 'pending', started_at: null, ended_at: null, attempt: 0, message: null }),
-  );
+  const steps = STEP_NAMES.map((name): Step => ({
+    name,
+    state: 'pending',
+    started_at: null,
+    ended_at: null,
+    attempt: 0,
+    message: null,
+  }));
   return {
     id: args.id,
     pipeline: args.pipeline,
@@ -90,11 +100,13 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
     case 'step_done':
       return endStep(run, event.step, event.at, event.message);
     case 'received':
-      return endStep(
-        { ...run, sha256: event.sha256, bytes: event.bytes, internal: { ...run.internal, received: true } },
-        'receive',
-        event.at,
-      );
+      return {
+        ...endStep(run, 'receive', event.at),
+        state: 'checking',
+        sha256: event.sha256,
+        bytes: event.bytes,
+        internal: { ...run.internal, received: true },
+      };
     case 'checked':
       return endStep({ ...run, rows: { ...run.rows, ...event.rows }, checks: event.checks }, 'check', event.at);
     case 'queued':
@@ -102,7 +114,7 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
     case 'dead_letters':
       return { ...run, internal: { ...run.internal, dead_letters: event.range } };
     case 'interrupted':
-      return { ...run, state: 'interrupted', internal: { ...run.internal, queued_at: null } };
+      return { ...pauseSteps(run, event.at), state: 'interrupted', internal: { ...run.internal, queued_at: null } };
     case 'resumed':
       return { ...startStep(run, 'check', event.at), state: 'checking', attempt: run.attempt + 1 };
     default:
@@ -112,7 +124,7 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
 
 type LaterEvent = Extract<
   RunEvent,
-  { type: 'publishing' | 'progress' | 'published' | 'reports' | 'rehearsing' | 'rehearsed' | 'completed' | 'ended' }
+  { type: 'publishing' | 'progress' | 'published' | 'reports' | 'rehearsing' | 'rehearsed' | 'ended' }
 >;
 
 function foldPublishing(run: StoredRun, event: LaterEvent): StoredRun {
@@ -124,13 +136,18 @@ function foldPublishing(run: StoredRun, event: LaterEvent): StoredRun {
         internal: { ...run.internal, sequence: event.sequence },
       };
     case 'progress':
-      return { ...run, rows: { ...run.rows, published: event.published } };
+      return {
+        ...run,
+        rows: { ...run.rows, published: event.published },
+        internal: { ...run.internal, dead_letters: event.deadLetters ?? run.internal.dead_letters },
+      };
     case 'published': {
       const next = startStep(endStep(run, 'publish', event.at), 'aggregate', event.at);
       const deadLetters = event.deadLetters ?? run.internal.dead_letters;
       return {
         ...next,
         state: 'aggregating',
+        rows: { ...run.rows, published: event.published },
         internal: { ...run.internal, expects: event.expects, dead_letters: deadLetters },
       };
     }
@@ -142,10 +159,10 @@ function foldPublishing(run: StoredRun, event: LaterEvent): StoredRun {
       const next = skipStep(endStep(run, 'aggregate', event.at), 'write');
       return end({ ...next, internal: { ...next.internal, parts: event.parts } }, 'completed', event.at, null);
     }
-    case 'completed':
-      return end(endStep(run, 'write', event.at), 'completed', event.at, null);
-    case 'ended':
-      return end(failSteps(run, event.at, event.error.message), event.state, event.at, event.error);
+    case 'ended': {
+      const steps = event.state === 'rejected' ? refuseCheck(run, event.error.message) : run;
+      return end(failSteps(steps, event.at, event.error.message), event.state, event.at, event.error);
+    }
   }
 }
 
@@ -183,7 +200,13 @@ function startStep(run: StoredRun, name: StepName, at: number): StoredRun {
   return withStep(run, name, (step) =>
     step.state === 'running'
       ? step
-      : { ...step, state: 'running', started_at: step.started_at ?? iso(at), ended_at: null, attempt: step.attempt + 1 },
+      : {
+          ...step,
+          state: 'running',
+          started_at: step.started_at ?? iso(at),
+          ended_at: null,
+          attempt: step.attempt + 1,
+        },
   );
 }
 
@@ -199,6 +222,20 @@ function endStep(run: StoredRun, name: StepName, at: number, message?: string): 
 
 function skipStep(run: StoredRun, name: StepName): StoredRun {
   return withStep(run, name, (step) => ({ ...step, state: 'skipped' }));
+}
+
+/** The check itself went through; what it found ends the run. */
+function refuseCheck(run: StoredRun, message: string): StoredRun {
+  return withStep(run, 'check', (step) => ({ ...step, state: 'failed', message }));
+}
+
+/** What was running waits for the same bytes. */
+function pauseSteps(run: StoredRun, at: number): StoredRun {
+  const steps = run.steps.map((step): Step => {
+    if (step.state !== 'running') return step;
+    return { ...step, state: 'failed', ended_at: iso(at), message: 'the spool is gone: send the same file again' };
+  });
+  return { ...run, steps };
 }
 
 /** What was running has failed; what had not begun never will. */

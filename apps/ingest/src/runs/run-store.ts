@@ -1,36 +1,15 @@
-// Ingest's memory: every run, folded from `caudal.runs`. One transactional writer, fenced before loading; changes are
-// written together (group commit), reports of the feature writers are followed and folded into their runs.
-import { EventEmitter } from 'node:events';
-import {
-  ENDED_STATES,
-  knownFileKey,
-  parseRunsKey,
-  reportKey,
-  sharedTopics,
-  transactionalIds,
-  type Report,
-  type StoredRun,
-} from '#contracts';
-import { isFenced, type KafkaClient, type KafkaRecord, type OutRecord, type TransactionalProducer } from '#kafka';
+// Ingest's memory: every run, folded from the records of `caudal.runs` and kept there through the runs log; reports of
+// the feature writers are folded into their runs as they come.
+import { EventEmitter, once } from 'node:events';
+import { ENDED_STATES, knownFileKey, parseRunsKey, reportKey, type Report, type StoredRun } from '#contracts';
+import type { KafkaRecord } from '#kafka';
 import { foldRun, type RunEvent } from './fold-run.js';
+import { RunsLog, type RunsLogOptions } from './runs-log.js';
 
-export interface RunStoreOptions {
-  client: KafkaClient;
-  prefix: string;
-  now: () => number;
-  onError: (error: unknown, what: string) => void;
-  /** Called when Kafka has not taken a change for `giveUpMs`: the process must end and be restarted. */
-  onFatal: (error: unknown) => void;
+export interface RunStoreOptions extends RunsLogOptions {
+  /** Told of every change of a run; `before` is null for a new one. */
+  onChange?: (run: StoredRun, before: StoredRun | null) => void;
 }
-
-interface Pending {
-  value: string | null;
-  done: ((error: Error | null) => void)[];
-}
-
-const RETRY_MS = 200;
-// Kafka may be away for a while (uploads get 503 meanwhile); a process that cannot write for this long is restarted.
-const GIVE_UP_MS = 15 * 60_000;
 
 export class RunStore {
   private readonly runs = new Map<string, StoredRun>();
@@ -43,43 +22,23 @@ export class RunStore {
   private readonly open = new Set<string>();
   private readonly loadedReports: Report[] = [];
   private readonly changed = new EventEmitter().setMaxListeners(0);
-  private producer: TransactionalProducer | null = null;
-  private pending = new Map<string, Pending>();
-  private flushing: Promise<void> | null = null;
-  private failingSince: number | null = null;
-  private readonly stopping = new AbortController();
-  private tail: Promise<void> | null = null;
+  private readonly log: RunsLog;
 
-  constructor(private readonly options: RunStoreOptions) {}
+  constructor(private readonly options: RunStoreOptions) {
+    this.log = new RunsLog(options);
+  }
 
   /** Fences earlier writers, loads everything, then follows the reports. */
   async start(): Promise<void> {
-    const { client, prefix } = this.options;
-    this.producer = await client.openTransactional({ transactionalId: transactionalIds.runs(prefix) });
-    const topic = sharedTopics(prefix).runs;
-    const { next } = await client.readPartition({ topic, partition: 0, onRecord: (record) => this.load(record) });
+    const next = await this.log.open((record) => this.load(record));
     this.ids = [...this.runs.keys()].sort();
     for (const run of this.runs.values()) this.index(run);
     for (const report of this.loadedReports.splice(0)) this.keepReport(report);
-    this.tail = client
-      .tailPartition({
-        topic,
-        partition: 0,
-        from: next,
-        signal: this.stopping.signal,
-        onRecords: (records) => this.onReports(records),
-        onError: (error) => this.options.onError(error, 'reading reports'),
-      })
-      .catch((error: unknown) => {
-        if (!this.stopping.signal.aborted) this.options.onFatal(error);
-      });
+    this.log.follow(next, (records) => this.onReports(records));
   }
 
   async close(): Promise<void> {
-    this.stopping.abort();
-    await this.tail;
-    await this.flushing;
-    await this.producer?.close();
+    await this.log.close();
   }
 
   get(id: string): StoredRun | undefined {
@@ -112,7 +71,7 @@ export class RunStore {
 
   /** False while Kafka does not take changes: new uploads are turned away meanwhile. */
   get writable(): boolean {
-    return this.failingSince === null;
+    return this.log.writable;
   }
 
   countByState(): Map<string, number> {
@@ -127,7 +86,8 @@ export class RunStore {
     this.ids.splice(lowerBound(this.ids, run.id), 0, run.id);
     this.hidden.add(run.id);
     this.open.add(run.id);
-    await this.write(run.id, JSON.stringify(run));
+    this.options.onChange?.(run, null);
+    await this.log.write(run.id, JSON.stringify(run));
   }
 
   show(id: string): void {
@@ -173,45 +133,41 @@ export class RunStore {
     const run = foldRun(before, event);
     if (run === before) return run;
     this.runs.set(id, run);
-    const durable = this.write(id, JSON.stringify(run));
+    const durable = this.log.write(id, JSON.stringify(run));
     if (ENDED_STATES.has(run.state)) {
       this.open.delete(id);
       this.dropReports(run);
     }
     this.changed.emit(id);
+    this.options.onChange?.(run, before);
     await durable;
     return run;
   }
 
-  /** Resolves when the run has ended (or is gone), or after `ms`. */
-  async ended(id: string, ms: number): Promise<StoredRun | undefined> {
-    const deadline = this.options.now() + ms;
+  /** Resolves when the run has ended (or is gone), after `ms`, or when `signal` aborts. */
+  async ended(id: string, ms: number, signal: AbortSignal): Promise<StoredRun | undefined> {
+    const deadline = performance.now() + ms;
     for (;;) {
       const run = this.runs.get(id);
-      const left = deadline - this.options.now();
-      if (!run || ENDED_STATES.has(run.state) || left <= 0) return run;
-      await this.nextChange(id, left);
+      const left = deadline - performance.now();
+      if (!run || ENDED_STATES.has(run.state) || left <= 0 || signal.aborted) return run;
+      await this.nextChange(id, left, signal);
     }
   }
 
   /** Applies reports that came before this run expected them (ingest was away, or the writer was quicker). */
   async foldReports(id: string): Promise<void> {
     const run = this.runs.get(id);
-    const known = this.reports.get(id);
     if (!run || ENDED_STATES.has(run.state) || Object.keys(run.internal.expects).length === 0) return;
-    await this.apply(id, { type: 'reports', reports: [...(known?.values() ?? [])], at: this.options.now() });
+    const known = [...(this.reports.get(id)?.values() ?? [])];
+    // An interrupted run is published under a new sequence: what stood in for it under the old one counts no more.
+    const reports = known.filter((report) => report.sequence >= run.internal.sequence!);
+    await this.apply(id, { type: 'reports', reports, at: this.options.now() });
   }
 
-  private nextChange(id: string, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        this.changed.off(id, finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, Math.min(ms, 2 ** 30));
-      this.changed.once(id, finish);
-    });
+  private async nextChange(id: string, ms: number, signal: AbortSignal): Promise<void> {
+    const any = AbortSignal.any([signal, AbortSignal.timeout(Math.min(Math.ceil(ms), 2 ** 30))]);
+    await once(this.changed, id, { signal: any }).catch(() => undefined);
   }
 
   private index(run: StoredRun): void {
@@ -240,14 +196,15 @@ export class RunStore {
     }
   }
 
-  private async onReports(records: KafkaRecord[]): Promise<void> {
+  private onReports(records: KafkaRecord[]): void {
     const touched = new Set<string>();
     for (const record of records) {
       const key = record.key!.toString();
       if (record.value === null || parseRunsKey(key)?.kind !== 'report') continue;
       for (const run of this.keepReport(JSON.parse(record.value.toString()) as Report)) touched.add(run);
     }
-    for (const id of touched) this.foldReports(id).catch((error: unknown) => this.options.onError(error, 'folding reports'));
+    for (const id of touched)
+      this.foldReports(id).catch((error: unknown) => this.options.onError(error, 'folding reports'));
   }
 
   /**
@@ -264,7 +221,8 @@ export class RunStore {
       if (!own && (sequence === null || sequence >= report.sequence)) continue;
       const place = `${report.stage}/${report.partition}`;
       const kept = this.reports.get(run.id) ?? new Map<string, Report>();
-      if (!own && kept.has(place)) continue;
+      const before = kept.get(place);
+      if (!own && before && before.sequence >= sequence!) continue;
       kept.set(place, own ? report : standIn(report, run));
       this.reports.set(run.id, kept);
       touched.push(run.id);
@@ -279,67 +237,9 @@ export class RunStore {
     this.reports.delete(run.id);
   }
 
-  /** As {@link write}, for changes that nobody waits for: a failure is reported by the writing itself. */
+  /** For changes that nobody waits for: a failure is told by the log itself. */
   private writeLater(key: string, value: string | null): void {
-    this.write(key, value).catch(() => undefined);
-  }
-
-  /** Queues one change; what waits is written together in the next transaction. */
-  private write(key: string, value: string | null): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | null) => (error ? reject(error) : resolve());
-      const waiting = this.pending.get(key);
-      if (waiting) {
-        waiting.value = value;
-        waiting.done.push(done);
-      } else {
-        this.pending.set(key, { value, done: [done] });
-      }
-      this.flushing ??= this.flush();
-    });
-  }
-
-  private async flush(): Promise<void> {
-    // One turn of the event loop gathers what belongs together (a run, its file, its reports).
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.pending.size > 0) {
-      const batch = this.pending;
-      this.pending = new Map();
-      const error = await this.commitWithRetries(batch);
-      for (const { done } of batch.values()) for (const settle of done) settle(error);
-    }
-    this.flushing = null;
-  }
-
-  private async commitWithRetries(batch: Map<string, Pending>): Promise<Error | null> {
-    const topic = sharedTopics(this.options.prefix).runs;
-    const records = [...batch].map(([key, { value }]): OutRecord => ({ topic, partition: 0, key, value }));
-    for (;;) {
-      try {
-        this.producer ??= await this.options.client.openTransactional({
-          transactionalId: transactionalIds.runs(this.options.prefix),
-        });
-        const transaction = await this.producer.begin();
-        await transaction.send(records);
-        await transaction.commit();
-        this.failingSince = null;
-        return null;
-      } catch (error) {
-        // The same values once more do no harm: the last value of a key is what counts.
-        const broken = this.producer;
-        this.producer = null;
-        await broken?.close().catch(() => undefined);
-        this.options.onError(error, 'writing runs');
-        if (this.stopping.signal.aborted) return error as Error;
-        this.failingSince ??= this.options.now();
-        // Fenced: another ingest is active, or this one was away too long. Its memory may be old: begin anew.
-        if (isFenced(error) || this.options.now() - this.failingSince > GIVE_UP_MS) {
-          this.options.onFatal(error);
-          return error as Error;
-        }
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
+    this.log.write(key, value).catch(() => undefined);
   }
 }
 

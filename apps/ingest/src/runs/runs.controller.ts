@@ -5,7 +5,7 @@ import { KafkaClient } from '#kafka';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../problem.js';
 import { checkQuery, integerOf, textOf, type Query as QueryMap } from '../query.js';
-import { publicRun } from './answer.js';
+import { publicRun, shownRun } from './answer.js';
 import { deadLettersAsCsv, readDeadLetters } from './dead-letters.js';
 import { RunParts } from './run-parts.js';
 import { RunStore } from './run-store.js';
@@ -40,10 +40,7 @@ export class RunsController {
   @Get(':id')
   async single(@Param('id') id: string, @Query() query: QueryMap): Promise<object> {
     checkQuery(query, []);
-    const run = this.find(id);
-    const { parts } = run.internal;
-    const document = parts ? await this.parts.read(run.id, parts) : null;
-    return { ...publicRun(run), ...document };
+    return shownRun(this.find(id), this.parts);
   }
 
   @Get(':id/dead-letters')

@@ -2,10 +2,11 @@
 // taken off here; sizes are counted on both sides of gzip, because zlib's own cap does not hold in a stream.
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { Transform, type Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { addAbortSignal, PassThrough, Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { Problem } from '../problem.js';
+import { Problem, unsupportedMediaType } from '../problem.js';
 
 export interface BodyLimits {
   /** Bytes as sent. */
@@ -20,54 +21,87 @@ export interface IncomingFile {
   bytes: AsyncIterable<Buffer>;
 }
 
+type Parts = AsyncIterator<Awaited<ReturnType<ReturnType<FastifyRequest['parts']>['next']>>['value']>;
+
 const RAW_TYPES = ['text/csv', 'application/octet-stream'];
 
-/** Finds the file in a request, or throws a {@link Problem} (400, 413, 415) before its bytes are read. */
-export async function openBody(request: FastifyRequest, limits: BodyLimits): Promise<IncomingFile> {
+/**
+ * Finds the file in a request, or throws a {@link Problem} (400, 413, 415) before its bytes are read. When `stop` aborts,
+ * a body that is still arriving ends with 503: its sender must send it again.
+ */
+export async function openBody(request: FastifyRequest, limits: BodyLimits, stop: AbortSignal): Promise<IncomingFile> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   const declared = Number(request.headers['content-length'] ?? 0);
-  if (declared > limits.bodyBytes) throw tooLarge('body', limits.bodyBytes);
-  if (type === 'multipart/form-data') return openMultipart(request, limits);
-  if (!RAW_TYPES.includes(type)) {
-    throw new Problem(
-      415,
-      'unsupported_media_type',
-      `Content-Type ${type === '' ? 'is missing' : `"${type.slice(0, 100)}" is not accepted`}: send the header ` +
-        '"Content-Type: text/csv" (with curl: -H "Content-Type: text/csv" --data-binary @file.csv), ' +
-        'application/octet-stream, or multipart/form-data with a field "file"',
-    );
-  }
-  return { fileName: null, bytes: decoded(request.raw, request, limits) };
-}
-
-async function openMultipart(request: FastifyRequest, limits: BodyLimits): Promise<IncomingFile> {
-  let part: MultipartFile | undefined;
-  try {
-    for await (const candidate of request.parts()) {
-      if (candidate.type !== 'file') continue;
-      if (candidate.fieldname === 'file') {
-        part = candidate;
-        break;
-      }
-      candidate.file.resume();
-    }
-  } catch (error) {
-    throw new Problem(400, 'bad_multipart', `the multipart body cannot be read: ${(error as Error).message}`);
-  }
-  if (!part) throw new Problem(400, 'no_file', 'the multipart body has no file field named "file"');
-  const name = part.filename === '' ? null : part.filename.slice(0, 255);
-  return { fileName: name, bytes: decoded(part.file, request, limits) };
-}
-
-/** The stream's bytes without gzip, counted and cut off at the limits. */
-async function* decoded(source: Readable, request: FastifyRequest, limits: BodyLimits): AsyncGenerator<Buffer> {
+  if (type !== 'multipart/form-data' && !RAW_TYPES.includes(type)) throw unsupportedMediaType(type);
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  const counted = counter(limits.bodyBytes, 'body');
   if (encoding !== 'gzip' && encoding !== 'identity') {
     throw new Problem(415, 'unsupported_encoding', 'Content-Encoding must be gzip, or absent');
   }
-  const out = encoding === 'gzip' ? createGunzip() : counted;
-  const flowing = encoding === 'gzip' ? pipeline(source, counted, out) : pipeline(source, counted);
+  if (declared > limits.bodyBytes) throw tooLarge('body', limits.bodyBytes);
+  const gzip = encoding === 'gzip';
+  if (type === 'multipart/form-data') return openMultipart(request, limits, stop, gzip);
+  return { fileName: null, bytes: decoded(detached(request.raw), limits, stop, gzip) };
+}
+
+async function openMultipart(
+  request: FastifyRequest,
+  limits: BodyLimits,
+  stop: AbortSignal,
+  gzip: boolean,
+): Promise<IncomingFile> {
+  const parts: Parts = request.parts()[Symbol.asyncIterator]();
+  const part = await nextFile(parts);
+  if (part?.fieldname !== 'file')
+    throw new Problem(400, 'no_file', 'the multipart body has no file field named "file"');
+  const name = part.filename === '' ? null : part.filename.slice(0, 255);
+  return { fileName: name, bytes: onlyFile(decoded(part.file, limits, stop, gzip), parts) };
+}
+
+/** The file's bytes, if no other file follows it: one run is one file, and none may be lost without a word. */
+async function* onlyFile(bytes: AsyncIterable<Buffer>, parts: Parts): AsyncGenerator<Buffer> {
+  yield* bytes;
+  if (await nextFile(parts)) throw tooManyFiles();
+}
+
+/** The next part that is a file; null at the end of the form. */
+async function nextFile(parts: Parts): Promise<MultipartFile | null> {
+  try {
+    for (;;) {
+      const { value, done } = await parts.next();
+      if (done) return null;
+      if (value.type === 'file') return value;
+    }
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'FST_FILES_LIMIT') throw tooManyFiles();
+    if (code === 'FST_MP_PREMATURE_CLOSE') throw incomplete('the connection was closed');
+    throw new Problem(400, 'bad_multipart', `the multipart body cannot be read: ${message}`);
+  }
+}
+
+/**
+ * The request's bytes as a stream that may be destroyed (a refused body) without its connection, over which the answer
+ * still has to go.
+ */
+function detached(request: IncomingMessage): Readable {
+  const bytes = new PassThrough();
+  request.once('close', () => {
+    if (!request.complete) bytes.destroy(incomplete('the connection was closed'));
+  });
+  return request.pipe(bytes);
+}
+
+/** The stream's bytes without gzip, counted and cut off at the limits. */
+async function* decoded(
+  source: Readable,
+  limits: BodyLimits,
+  stop: AbortSignal,
+  gzip: boolean,
+): AsyncGenerator<Buffer> {
+  addAbortSignal(stop, source);
+  const counted = counter(limits.bodyBytes, 'body');
+  const out = gzip ? createGunzip() : counted;
+  const flowing = gzip ? pipeline(source, counted, out) : pipeline(source, counted);
   // The failure of the chain is thrown below, where it is awaited: here it only must not count as unhandled.
   flowing.catch(() => undefined);
   let bytes = 0;
@@ -79,9 +113,9 @@ async function* decoded(source: Readable, request: FastifyRequest, limits: BodyL
     }
     await flowing;
   } catch (error) {
-    throw bodyProblem(error, request);
+    throw bodyProblem(error);
   } finally {
-    source.destroy === undefined || out.destroy();
+    out.destroy();
   }
 }
 
@@ -99,13 +133,29 @@ function counter(limit: number, what: string): Transform {
 const tooLarge = (what: string, limit: number): Problem =>
   new Problem(413, 'too_large', `the ${what} is larger than the limit of ${limit} bytes`);
 
-function bodyProblem(error: unknown, request: FastifyRequest): Problem {
+const tooManyFiles = (): Problem =>
+  new Problem(
+    400,
+    'too_many_files',
+    'the multipart body has more than one file: send each file in a request of its own',
+  );
+
+const incomplete = (reason: string): Problem =>
+  new Problem(400, 'body_incomplete', `the body did not arrive whole (${reason}): send it again`);
+
+function bodyProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  const code = (error as { code?: string }).code ?? '';
+  const { code = '', name, message } = error as { code?: string; name: string; message: string };
   if (code.startsWith('Z_')) {
-    return new Problem(400, 'bad_gzip', `the gzip body cannot be unpacked (${code}): it is cut off or damaged; send it again`);
+    return new Problem(
+      400,
+      'bad_gzip',
+      `the gzip body cannot be unpacked (${code}): it is cut off or damaged; send it again`,
+    );
   }
-  const aborted = request.raw.destroyed && !request.raw.complete;
-  const reason = aborted ? 'the connection was closed' : (error as Error).message;
-  return new Problem(400, 'body_incomplete', `the body did not arrive whole (${reason}): send it again`);
+  if (name === 'AbortError') {
+    const detail = 'ingest is stopping and the body had not arrived whole: send it again';
+    return new Problem(503, 'body_incomplete', detail, {}, { 'retry-after': '10' });
+  }
+  return incomplete(code === 'FST_MP_PREMATURE_CLOSE' ? 'the connection was closed' : message);
 }

@@ -1,4 +1,5 @@
 // First step of every run: Redis must answer, as the old job's health check did. Three tries, some seconds apart.
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const REDIS_TRIES = 3;
 
@@ -13,7 +14,9 @@ export interface RedisCheck {
 export function checkRedis(args: {
   ping: () => Promise<void>;
   delayMs: number;
-  onRetry: (attempt: number, error: Error) => void;
+  /** Ends the waiting between two tries: `done` rejects. */
+  stop: AbortSignal;
+  onRetry: (error: Error) => void;
 }): RedisCheck {
   const firstTry = args.ping().then(
     () => null,
@@ -23,8 +26,8 @@ export function checkRedis(args: {
     let failure = await firstTry;
     for (let attempt = 1; failure !== null; attempt++) {
       if (attempt >= REDIS_TRIES) throw failure;
-      args.onRetry(attempt, failure);
-      await new Promise((resolve) => setTimeout(resolve, args.delayMs));
+      args.onRetry(failure);
+      await sleep(args.delayMs, undefined, { signal: args.stop });
       failure = await args.ping().then(
         () => null,
         (error: unknown) => error as Error,

@@ -23,9 +23,10 @@ export interface GateArgs {
   run: string;
   createdAtMs: number;
   partitions: number;
-  source: AsyncIterable<Buffer>;
+  source: AsyncGenerator<Buffer>;
   typedPath: string;
-  onProgress?: (read: number) => void;
+  /** The service is stopping: the pass ends with the signal's reason. */
+  stop: AbortSignal;
 }
 
 export interface GateResult {
@@ -35,14 +36,14 @@ export interface GateResult {
   refused: RunError | null;
 }
 
-/** Reads the whole source once. Throws what the source throws (a broken body), never for bad data. */
+/** Reads the source once. Throws what the source throws (a broken body) and what the disk says, never for bad data. */
 export async function gate(args: GateArgs): Promise<GateResult> {
   const reader = new CsvReader(args.source);
   const typed = await TypedFileWriter.create(args.typedPath);
   try {
     const header = await readHeader(reader, args);
     if (!header.ok) {
-      await drain(args.source);
+      await args.source.return(undefined);
       const check = verdict('header', 'schema', false, header.observed, header.expected, header.reason);
       return { rows: { read: 0, accepted: 0, rejected: 0 }, checks: [check], refused: refusal([check]) };
     }
@@ -76,18 +77,19 @@ async function readHeader(reader: CsvReader, args: GateArgs): Promise<Header> {
   }
 }
 
-/** The rest of a refused body is still received: its hash names the run's file. */
-async function drain(source: AsyncIterable<Buffer>): Promise<void> {
-  const rest = source[Symbol.asyncIterator]();
-  while (!(await rest.next()).done);
-}
-
 async function typeRecords(reader: CsvReader, header: string[], typed: TypedFileWriter, args: GateArgs) {
   const typeRow = rowTyper(args.pipeline, header, args.createdAtMs);
   const encode = rowEncoder(args.pipeline);
   const partitionOf = cachedPartitions(args.partitions);
   const counts = { read: 0, accepted: 0, rejected: 0 };
-  const reject = (row: number, line: number, column: string | null, code: DeadLetterCode, message: string, raw: string) => {
+  const reject = (
+    row: number,
+    line: number,
+    column: string | null,
+    code: DeadLetterCode,
+    message: string,
+    raw: string,
+  ) => {
     counts.rejected++;
     const letter: DeadLetter = deadLetter({ upload: args.run, row, line, column, code, message, raw });
     typed.rejected(row, JSON.stringify(letter));
@@ -117,8 +119,8 @@ async function typeRecords(reader: CsvReader, header: string[], typed: TypedFile
     }
     if (typed.pendingBytes > FLUSH_BYTES) await typed.flush();
     if (performance.now() - busySince > YIELD_AFTER_MS) {
-      args.onProgress?.(counts.read);
       await yieldToEvents();
+      args.stop.throwIfAborted();
       busySince = performance.now();
     }
   }

@@ -24,7 +24,8 @@ export interface PublisherOptions {
   pipeline: string;
   partitions: number;
   now: () => number;
-  onTransaction?: (records: number) => void;
+  /** Told of every committed transaction and the rows in it. */
+  onTransaction?: (rows: number) => void;
 }
 
 export class Publisher {
@@ -135,6 +136,7 @@ export class Publisher {
     const { forgotten } = this;
     this.forgotten = [];
     const transaction = await this.producer.begin();
+    const before = this.progress.get(run)?.published ?? 0;
     const sent = await transaction.send(batch.records);
     const progress = batch.progressAfter(sent, this.topics.deadLetter);
     await transaction.send([
@@ -145,7 +147,7 @@ export class Publisher {
     await transaction.commit();
     this.lastSequence = Math.max(this.lastSequence, progress.sequence);
     this.progress.set(run, progress);
-    this.options.onTransaction?.(batch.records.length);
+    this.options.onTransaction?.(progress.published - before);
     return progress;
   }
 
@@ -168,7 +170,7 @@ export class Publisher {
 }
 
 /** The records of one transaction and the progress that they make. */
-class Batch {
+export class Batch {
   readonly records: OutRecord[] = [];
   bytes = 0;
   private readonly progress: UploadProgress;

@@ -3,12 +3,14 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const READ_BYTES = 256 * 1024;
 
 /** All spooled bodies of one ingest. */
 export class Spool {
+  private readonly bodies = new Map<string, SpooledBody>();
+
   constructor(private readonly dir: string) {}
 
   static async open(stateDir: string): Promise<Spool> {
@@ -19,14 +21,26 @@ export class Spool {
 
   async create(run: string): Promise<SpooledBody> {
     await mkdir(this.folder(run), { recursive: true });
-    return SpooledBody.create(join(this.folder(run), 'body'));
+    const body = await SpooledBody.create(join(this.folder(run), 'body'));
+    this.bodies.set(run, body);
+    return body;
+  }
+
+  /** Bytes of all bodies kept now; what the gate makes of them is not counted. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const body of this.bodies.values()) bytes += body.bytes;
+    return bytes;
   }
 
   /** The whole body of a run from before a restart; null when it is gone. */
   async existing(run: string): Promise<SpooledBody | null> {
     const path = join(this.folder(run), 'body');
     const found = await stat(path).catch(() => null);
-    return found ? SpooledBody.whole(path, found.size) : null;
+    if (!found) return null;
+    const body = SpooledBody.whole(path, found.size);
+    this.bodies.set(run, body);
+    return body;
   }
 
   typedPath(run: string): string {
@@ -37,10 +51,12 @@ export class Spool {
   async move(from: string, to: string): Promise<void> {
     await rm(this.folder(to), { recursive: true, force: true });
     await rename(this.folder(from), this.folder(to));
+    this.bodies.delete(from);
     await syncFolder(this.dir);
   }
 
   async remove(run: string): Promise<void> {
+    this.bodies.delete(run);
     await rm(this.folder(run), { recursive: true, force: true });
   }
 
@@ -88,7 +104,8 @@ export class SpooledBody {
         this.bytes += chunk.length;
         this.events.emit('grown');
       }
-      await file.sync();
+      // The folders too: a file that no folder names after a power cut is not kept.
+      await Promise.all([file.sync(), syncFolder(dirname(this.path)), syncFolder(dirname(dirname(this.path)))]);
       this.whole = true;
     } catch (error) {
       this.failure = error as Error;

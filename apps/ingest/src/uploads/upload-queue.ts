@@ -2,6 +2,7 @@
 // checks. One queue per pipeline; it owns the pipeline's publisher and its retries.
 import { ENDED_STATES, type StoredRun, type UploadProgress } from '#contracts';
 import { isFenced } from '#kafka';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunStore } from '../runs/run-store.js';
 import type { Publisher } from './publisher.js';
 import type { Spool } from './spool.js';
@@ -12,7 +13,7 @@ export interface UploadQueueOptions {
   spool: Spool;
   partitions: number;
   now: () => number;
-  log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
+  log: { warn(fields: object, message: string): void };
   /** A pipeline that cannot publish for {@link GIVE_UP_MS} ends the process; so does a fenced publisher. */
   onFatal: (error: unknown) => void;
 }
@@ -20,10 +21,13 @@ export interface UploadQueueOptions {
 const GIVE_UP_MS = 15 * 60_000;
 const RETRY_MS = 500;
 
+/** Thrown between two transactions of a file: what is committed stays, a restart goes on there. */
+class Stopping extends Error {}
+
 export class UploadQueue {
   private readonly waiting: string[] = [];
   private working: Promise<void> | null = null;
-  private stopping = false;
+  private readonly stopping = new AbortController();
   private ready = false;
 
   constructor(private readonly options: UploadQueueOptions) {}
@@ -38,10 +42,6 @@ export class UploadQueue {
     return this.ready;
   }
 
-  get length(): number {
-    return this.waiting.length;
-  }
-
   progressOf(run: string): UploadProgress | undefined {
     return this.options.publisher.progressOf(run);
   }
@@ -52,21 +52,22 @@ export class UploadQueue {
     this.working ??= this.work();
   }
 
-  /** The run has ended: its place in `uploads` is given up. */
-  forget(run: string): void {
-    this.options.publisher.forget(run);
-  }
-
   /** What is being published stops at the next transaction; a restart goes on there. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.stopping.abort();
     await this.working;
     await this.options.publisher.close();
   }
 
   private async open(): Promise<void> {
-    const { publisher, store } = this.options;
+    const { publisher } = this.options;
     await publisher.open();
+    this.forgetEnded();
+  }
+
+  /** Ended runs give up their place in `uploads` with the next transaction. */
+  private forgetEnded(): void {
+    const { publisher, store } = this.options;
     for (const run of publisher.knownRuns()) {
       const known = store.get(run);
       if (!known || ENDED_STATES.has(known.state)) publisher.forget(run);
@@ -74,7 +75,9 @@ export class UploadQueue {
   }
 
   private async work(): Promise<void> {
-    while (this.waiting.length > 0 && !this.stopping) {
+    // Not at once: `working` has to be set before it is cleared below.
+    await Promise.resolve();
+    while (this.waiting.length > 0 && !this.stopping.signal.aborted) {
       const id = this.waiting.shift()!;
       const run = this.options.store.get(id);
       if (run && !ENDED_STATES.has(run.state)) await this.publishWithRetries(run);
@@ -82,28 +85,38 @@ export class UploadQueue {
     this.working = null;
   }
 
+  /** Never rejects. Later uploads wait until this one is out, or the process ends: their order is a promise. */
   private async publishWithRetries(run: StoredRun): Promise<void> {
     const { log, now, onFatal } = this.options;
     const giveUpAt = now() + GIVE_UP_MS;
-    let reopen = false;
-    while (!this.stopping) {
+    const { signal } = this.stopping;
+    for (let reopen = false; !signal.aborted; reopen = true) {
       try {
         if (reopen) await this.open();
+        this.forgetEnded();
         await this.publish(run);
         this.ready = true;
         return;
       } catch (error) {
+        if (signal.aborted) return;
+        if (isMissingFile(error)) return this.interrupt(run.id);
         this.ready = false;
-        if (this.stopping) return;
         log.warn({ err: error, run: run.id }, 'publishing was interrupted; the publisher is opened again');
         if (isFenced(error) || now() > giveUpAt) {
+          this.stopping.abort();
           onFatal(error);
           return;
         }
-        reopen = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** Somebody has emptied the spool: the same bytes, sent again, resume the run. */
+  private async interrupt(id: string): Promise<void> {
+    const { store, log, now } = this.options;
+    log.warn({ run: id }, 'the spooled file is gone: the run is interrupted until the same file is sent again');
+    await store.apply(id, { type: 'interrupted', at: now() }).catch(() => undefined);
   }
 
   private async publish(run: StoredRun): Promise<void> {
@@ -117,13 +130,14 @@ export class UploadQueue {
       typedPath: spool.typedPath(run.id),
       sequence,
       read: run.rows.read,
-      onProgress: ({ published }) => {
-        store.apply(run.id, { type: 'progress', published }).catch(() => undefined);
-        if (this.stopping) throw new Error('stopping');
+      onProgress: ({ published, dead_letters: deadLetters }) => {
+        store.apply(run.id, { type: 'progress', published, deadLetters }).catch(() => undefined);
+        if (this.stopping.signal.aborted) throw new Stopping('ingest is stopping');
       },
     });
     await store.apply(run.id, {
       type: 'published',
+      published: progress.published,
       expects: { rows: partitions },
       deadLetters: progress.dead_letters,
       at: now(),
@@ -131,4 +145,8 @@ export class UploadQueue {
     await spool.remove(run.id);
     await store.foldReports(run.id);
   }
+}
+
+function isMissingFile(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'ENOENT';
 }

@@ -3,19 +3,21 @@
 import { Controller, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { Pipeline } from '#contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../problem.js';
+import { kafkaAway, Problem } from '../problem.js';
 import { booleanOf, checkQuery, integerOf, type Query as QueryMap } from '../query.js';
-import { answerOf } from '../runs/answer.js';
+import { answerOf, shownRun } from '../runs/answer.js';
+import { RunParts } from '../runs/run-parts.js';
 import { RunStore } from '../runs/run-store.js';
 import { openBody, type BodyLimits } from './body.js';
-import { Intake } from './intake.js';
+import { Intake, type Placed } from './intake.js';
 
 export const UPLOAD_SETTINGS = Symbol('upload settings');
 export interface UploadSettings {
   pipelines: ReadonlyMap<string, Pipeline>;
   limits: BodyLimits & { bodiesAtOnce: number };
-  /** A reason to turn uploads away (Kafka not reached yet), or null. */
-  closedBecause: () => string | null;
+  /** Aborts when the service stops: nobody is kept waiting. */
+  stop: AbortSignal;
+  onBodies: (receivedNow: number) => void;
 }
 
 @Controller('v1/pipelines/:pipeline/uploads')
@@ -25,6 +27,7 @@ export class UploadsController {
   constructor(
     @Inject(Intake) private readonly intake: Intake,
     @Inject(RunStore) private readonly store: RunStore,
+    @Inject(RunParts) private readonly parts: RunParts,
     @Inject(UPLOAD_SETTINGS) private readonly settings: UploadSettings,
   ) {}
 
@@ -41,24 +44,27 @@ export class UploadsController {
     checkQuery(query, ['save_to_db', 'wait']);
     const saveToDb = booleanOf(query, 'save_to_db', true);
     const waitSeconds = integerOf(query, 'wait', { min: 0, max: 300, fallback: 0 });
-    const closed = this.settings.closedBecause();
-    if (closed !== null) throw new Problem(503, 'kafka_away', closed, {}, { 'retry-after': '10' });
-    const received = await this.receive(request, pipeline, saveToDb);
-    const run = (await this.store.ended(received.run.id, waitSeconds * 1000)) ?? received.run;
-    const answer = answerOf(run, { duplicate: received.duplicate, waited: waitSeconds > 0 });
-    return reply.status(answer.status).headers(answer.headers).send(answer.body) as unknown as object;
+    if (!this.store.writable) throw kafkaAway();
+    const placed = await this.receive(request, pipeline, saveToDb);
+    await placed.decided;
+    const run = (await this.store.ended(placed.run, waitSeconds * 1000, this.settings.stop))!;
+    const { status, headers } = answerOf(run, { duplicate: placed.duplicate, waited: waitSeconds > 0 });
+    void reply.status(status).headers(headers);
+    return { ...(await shownRun(run, this.parts)), duplicate: placed.duplicate };
   }
 
-  private async receive(request: FastifyRequest, pipeline: Pipeline, saveToDb: boolean) {
-    if (this.receiving >= this.settings.limits.bodiesAtOnce) {
-      throw new Problem(503, 'too_many_uploads', 'too many files are being received: try again soon', {}, { 'retry-after': '5' });
+  private async receive(request: FastifyRequest, pipeline: Pipeline, saveToDb: boolean): Promise<Placed> {
+    const { limits, stop } = this.settings;
+    if (this.receiving >= limits.bodiesAtOnce) {
+      const detail = 'too many files are being received: try again soon';
+      throw new Problem(503, 'too_many_uploads', detail, {}, { 'retry-after': '5' });
     }
-    this.receiving++;
+    this.settings.onBodies(++this.receiving);
     try {
-      const file = await openBody(request, this.settings.limits);
+      const file = await openBody(request, limits, stop);
       return await this.intake.receive({ pipeline, saveToDb, fileName: file.fileName, bytes: file.bytes });
     } finally {
-      this.receiving--;
+      this.settings.onBodies(--this.receiving);
     }
   }
 }
