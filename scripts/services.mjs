@@ -13,8 +13,11 @@ export const services = [
 ];
 
 const graceMs = 9000;
-const warnLevel = 40; // pino's
-const errorLevel = 50;
+const shownLevels = new Map([
+  ['warn', () => yellow('WARN')],
+  ['error', () => red('ERROR')],
+  ['fatal', () => red('FATAL')],
+]);
 const pollMs = 200;
 const slowMs = 5000;
 const reasonCharactersMax = 100;
@@ -34,8 +37,8 @@ export function briefLine(name, line) {
   } catch {
     return line.trim() ? `${dim(name)} ${line}` : undefined; // not of its logger: Node's own words, a crash
   }
-  if (typeof entry?.level !== 'number' || entry.level < warnLevel) return undefined;
-  const word = entry.level >= errorLevel ? red('ERROR') : yellow('WARN');
+  const word = shownLevels.get(entry?.level)?.();
+  if (word === undefined) return undefined;
   const cause = entry.err?.message && entry.err.message !== entry.msg ? `: ${entry.err.message}` : '';
   return `${dim(name)} ${word} ${entry.msg ?? ''}${cause}`;
 }
