@@ -61,9 +61,9 @@ describe('lines for the terminal', () => {
   };
 
   it('shows warnings and errors of a log, not the rest', () => {
-    expect(plainLine('{"level":30,"msg":"up"}')).toBeUndefined();
-    expect(plainLine('{"level":40,"msg":"slow","err":{"message":"why"}}')).toBe('ingest WARN slow: why');
-    expect(plainLine('{"level":50,"msg":"same","err":{"message":"same"}}')).toBe('ingest ERROR same');
+    expect(plainLine('{"level":"info","msg":"up"}')).toBeUndefined();
+    expect(plainLine('{"level":"warn","msg":"slow","err":{"message":"why"}}')).toBe('ingest WARN slow: why');
+    expect(plainLine('{"level":"error","msg":"same","err":{"message":"same"}}')).toBe('ingest ERROR same');
     expect(plainLine('TypeError: x')).toBe('ingest TypeError: x');
     expect(plainLine('   ')).toBeUndefined();
     expect(plainLine('null')).toBeUndefined();
