@@ -84,6 +84,7 @@ export class FeaturesAudit {
 
   private end(place: Place, late: number, complain: Complain): void {
     const { run, partition } = place;
+    if (!this.rows.uploads.has(run)) return complain(`features: nobody sent ${run}, which ends in ${partition}`);
     if (this.ended.has(nameOf(place))) complain(`features: ${run} ends twice in ${partition}`);
     this.ended.add(nameOf(place));
     this.recordsOf.set(run, (this.recordsOf.get(run) ?? 0) + this.sinceEnd[partition]!);
