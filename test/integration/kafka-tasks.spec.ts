@@ -316,7 +316,8 @@ describe('the runner', () => {
     await until('all are ready', () => readyIn(opened) === PARTITIONS);
     for (const round of [0, 1, 2]) {
       await write(names.input, round * 40, 40);
-      expect(cutConnections()).toBeGreaterThan(0);
+      // Between two lives of a connection there may be none to cut for a moment.
+      await until(`connections were cut in round ${round}`, () => cutConnections() > 0);
     }
     await expectCopiedOnce(names, 120);
     await opened.runner.stop();
