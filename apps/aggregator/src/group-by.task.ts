@@ -253,7 +253,7 @@ export class GroupByTask {
     return new KafkaError(
       'foreign_record',
       `${this.topics.rows}/${this.options.partition}: offset ${offset} holds ${what}. Only ingest of this version may ` +
-        'write this topic: update the aggregator, or reset the pipeline',
+        'write this topic: update the aggregator, or give the pipeline a new name',
       { retriable: false, halt: true },
     );
   }

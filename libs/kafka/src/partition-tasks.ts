@@ -286,7 +286,7 @@ export class PartitionTaskRunner {
     throw new KafkaError(
       'input_lost',
       `${topic}/${partition}: offset ${next} is to be read next, but the log holds ${offsets.start} to ${offsets.end}: ` +
-        'records were deleted before they were read. Raise the retention; `caudal reset` starts over without them',
+        'records were deleted before they were read. Raise the retention, and start over under a new pipeline name',
       { retriable: false, halt: true },
     );
   }

@@ -46,7 +46,7 @@ function assertSameCounts(specs: TopicSpec[], counts: Map<string, number>): void
     throw new KafkaError(
       'partition_count_changed',
       `topic ${name} has ${found} partitions, the configuration says ${partitions}: keys would move between ` +
-        `partitions. Set CAUDAL_PARTITIONS back to ${found}, or run \`caudal reset\``,
+        `partitions. Set CAUDAL_PARTITIONS back to ${found}, or another CAUDAL_TOPIC_PREFIX`,
       { retriable: false },
     );
   }
