@@ -100,6 +100,12 @@ async function measureLatency(url, files) {
   return { median: times[Math.floor(times.length / 2)], p99: times[Math.floor(times.length * 0.99)] };
 }
 
+/** How long each step of the run took, ms: where the time goes. */
+function stepTimes(run) {
+  const took = (step) => Date.parse(step.ended_at) - Date.parse(step.started_at);
+  return Object.fromEntries(run.steps.map((step) => [step.name, took(step)]));
+}
+
 async function measureCaudal(path, expected) {
   const caudal = await startCaudal();
   try {
@@ -107,7 +113,12 @@ async function measureCaudal(path, expected) {
     const { run, ms } = await post(caudal.url, { path });
     if (run.rows.published !== rows) throw new Error(`published ${run.rows.published} of ${rows} rows`);
     const groups = await verify(expected);
-    return { ms, groups, latency: await measureLatency(caudal.url, Number(options['latency-files'])) };
+    return {
+      ms,
+      groups,
+      steps: stepTimes(run),
+      latency: await measureLatency(caudal.url, Number(options['latency-files'])),
+    };
   } finally {
     await caudal.stop();
   }
@@ -135,6 +146,7 @@ async function bench() {
     perf_test_records_per_s: perf,
     ratio_to_obvious: Number((obviousMs / caudal.ms).toFixed(2)),
     ratio_to_perf_test: Number((rate(rows, caudal.ms) / perf).toFixed(3)),
+    steps_ms: caudal.steps,
     six_rows_ms: { median: Math.round(caudal.latency.median), p99: Math.round(caudal.latency.p99) },
     verified: true,
   };
@@ -144,6 +156,7 @@ async function bench() {
   print(`
 ${rows} rows, ${caudal.groups} groups, every group equal to the direct computation
   Caudal, POST to completed      ${result.caudal_rows_per_s} rows/s
+    of it check ${result.steps_ms.check} ms, publish ${result.steps_ms.publish} ms, then aggregate ${result.steps_ms.aggregate} ms
   (a) the obvious version        ${result.obvious_rows_per_s} rows/s   Caudal is ${result.ratio_to_obvious} times as fast
   (b) producer-perf-test         ${result.perf_test_records_per_s} records/s   Caudal reaches ${result.ratio_to_perf_test} of it
   six-row file, POST to completed: median ${result.six_rows_ms.median} ms, p99 ${result.six_rows_ms.p99} ms
