@@ -31,7 +31,7 @@ describe('redisVersion', () => {
 
 describe('downloadedBytes', () => {
   it.each([
-    ['[INFO] Downloaded from central: https://repo.maven.apache.org/maven2/a/a-1.jar (41 kB at 451 kB/s)', 41_000],
+    ['[INFO] Downloaded from central: https://host/a-1.jar (41 kB at 451 kB/s)', 41_000],
     ['Downloaded from internal-mirror: https://host/a.jar (1.5 MB at 2.0 MB/s)', 1_500_000],
     ['[INFO] Downloaded from central: https://host/a.pom (385 B at 1.2 kB/s)', 385],
     ['[INFO] Downloading from central: https://host/a.jar', 0],

@@ -1,5 +1,7 @@
 // Redis key templates: `{cidade}`, `{view}:{cidade}:{window_start}`. Checked at start, rendered for each write.
 
+import type { WindowSpec } from './pipeline.js';
+
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const RESERVED = ['view', 'pipeline', 'window_start', 'window_end'];
 
@@ -23,9 +25,9 @@ export function sameColumns(a: readonly string[], b: readonly string[]): boolean
 }
 
 /** What is wrong with a view's template; empty when nothing is. */
-export function templateProblems(template: string, groupBy: readonly string[], hasTimeWindow: boolean): string[] {
+export function templateProblems(template: string, groupBy: readonly string[], window: WindowSpec['type']): string[] {
   const problems: string[] = [];
-  const allowed = [...groupBy, 'view', 'pipeline', ...(hasTimeWindow ? ['window_start', 'window_end'] : [])];
+  const allowed = [...groupBy, 'view', 'pipeline', ...windowPlaceholders(window)];
   const used = templateParts(template).flatMap((part) => ('placeholder' in part ? [part.placeholder] : []));
   for (const name of used) {
     if (!allowed.includes(name)) {
@@ -38,6 +40,12 @@ export function templateProblems(template: string, groupBy: readonly string[], h
   }
   if (template.startsWith('caudal:')) problems.push('may not begin with "caudal:": those keys are Caudal\'s own');
   return problems;
+}
+
+/** A session's end moves, and its retraction knows only its start: the end cannot be part of a key. */
+function windowPlaceholders(window: WindowSpec['type']): string[] {
+  if (window === 'upload' || window === 'all_time') return [];
+  return window === 'session' ? ['window_start'] : ['window_start', 'window_end'];
 }
 
 export interface KeyFields {

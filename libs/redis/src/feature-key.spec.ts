@@ -13,14 +13,14 @@ const views: View[] = [
   {
     name: 'por_dia',
     groupBy: ['cidade'],
-    window: { type: 'tumbling', sizeMs: DAY_MS, graceMs: null },
+    window: { type: 'tumbling', sizeMs: DAY_MS, graceMs: null, timeZone: null, emit: 'updates' },
     features: [],
     redis: { key: '{view}:{cidade}:{window_start}', ttlMs: 10_000 },
   },
   {
     name: 'ultimo_dia',
     groupBy: ['cidade', 'uf'],
-    window: { type: 'tumbling', sizeMs: DAY_MS, graceMs: null },
+    window: { type: 'tumbling', sizeMs: DAY_MS, graceMs: null, timeZone: null, emit: 'updates' },
     features: [],
     redis: { key: 'dia:{cidade}:{uf}', ttlMs: null },
   },

@@ -8,10 +8,16 @@ describe('stream time', () => {
   });
 
   it('gives a watermark to windows of time with a grace only', () => {
-    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300 }, 1000)).toBe(700);
-    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 0 }, 0)).toBe(0);
-    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300 }, null)).toBeNull();
-    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: null }, 1000)).toBeNull();
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300, timeZone: null, emit: 'updates' }, 1000)).toBe(
+      700,
+    );
+    expect(watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 0, timeZone: null, emit: 'updates' }, 0)).toBe(0);
+    expect(
+      watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: 300, timeZone: null, emit: 'updates' }, null),
+    ).toBeNull();
+    expect(
+      watermarkMs({ type: 'tumbling', sizeMs: 1000, graceMs: null, timeZone: null, emit: 'updates' }, 1000),
+    ).toBeNull();
     expect(watermarkMs({ type: 'upload' }, 1000)).toBeNull();
     expect(watermarkMs({ type: 'all_time' }, 1000)).toBeNull();
   });

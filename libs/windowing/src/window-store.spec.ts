@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { WindowStore, type Entry } from './window-store.js';
 
-const spec = { type: 'tumbling', sizeMs: 10, graceMs: 0 } as const;
+const spec = { type: 'tumbling', sizeMs: 10, graceMs: 0, timeZone: null, emit: 'updates' } as const;
 const entry = (upload: string): Entry => ({ upload, accumulators: [] });
 
 describe('WindowStore', () => {

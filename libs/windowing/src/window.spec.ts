@@ -1,7 +1,7 @@
 // A window's id as changelog keys hold it.
 import { parseWindowId, windowEndMs, windowStartMs } from './window.js';
 
-const day = { type: 'tumbling', sizeMs: 86_400_000, graceMs: null } as const;
+const day = { type: 'tumbling', sizeMs: 86_400_000, graceMs: null, timeZone: null, emit: 'updates' } as const;
 
 describe('window ids', () => {
   it('have a start and an exclusive end for windows of time only', () => {

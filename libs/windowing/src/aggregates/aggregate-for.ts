@@ -7,7 +7,7 @@ import { max } from './max.js';
 import { min } from './min.js';
 import { sum } from './sum.js';
 
-const AGGREGATES: Readonly<Record<AggregateName, Aggregate<unknown>>> = { count, sum, avg, min, max };
+const AGGREGATES: Readonly<Partial<Record<AggregateName, Aggregate<unknown>>>> = { count, sum, avg, min, max };
 
 /**
  * The aggregate of a feature; `columnType` is its column's, null for `*`. Sums, averages and extremes of columns
@@ -17,5 +17,5 @@ export function aggregateFor(feature: FeatureSpec, columnType: ColumnType | null
   if (feature.aggregate !== 'count' && columnType !== 'integer' && columnType !== 'decimal') {
     throw new TypeError(`feature "${feature.name}": ${feature.aggregate} of a ${columnType ?? 'missing'} column`);
   }
-  return AGGREGATES[feature.aggregate];
+  return AGGREGATES[feature.aggregate]!;
 }
