@@ -1,6 +1,6 @@
 // The aggregator's task for one partition of `rows`: rows in, windows changed, features out, exactly once.
-// Acquire: fence, restore the changelog to its end, go on at the offset record. Process: one transaction a step.
-// Any doubt ends in dropping everything that is not in Kafka and acquiring again (libs/kafka does that).
+// Acquire: fence, restore the changelog to its end, go on at the offset record. Process: one transaction a step
+// (task-session.ts). Any doubt ends in dropping everything that is not in Kafka and acquiring again (libs/kafka does that).
 import {
   decodeControl,
   decodeRow,
@@ -16,23 +16,17 @@ import {
 } from '#contracts';
 import {
   KafkaError,
-  readGeneration,
   type KafkaClient,
   type KafkaRecord,
   type OutRecord,
   type TaskBatch,
   type TaskContext,
-  type TransactionalProducer,
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
 import { fingerprint, GroupBy, type EntryChange } from '#windowing';
-import {
-  assertSamePipeline,
-  OFFSET_KEY,
-  type Closing,
-  type OffsetRecord,
-  type OpenUpload,
-} from './changelog-records.js';
+import { assertSamePipeline, type Closing, type OffsetRecord, type OpenUpload } from './changelog-records.js';
+import { closeAllButLast } from './close-in-parts.js';
+import { TaskSession, type TaskPlace } from './task-session.js';
 
 export interface GroupByTaskOptions {
   client: KafkaClient;
@@ -46,27 +40,32 @@ export interface GroupByTaskOptions {
 const STAGE = 'rows';
 /** A later version's kind must not be taken for one of these: it could close windows that are to stay open. */
 const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>(['end-of-upload', 'cancel-upload', 'watermark']);
-const TRANSACTION_TIMEOUT_MS = 20_000;
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
 interface State {
-  producer: TransactionalProducer;
+  session: TaskSession;
   groupBy: GroupBy;
   next: bigint;
-  generation: number;
   uploads: Map<string, OpenUpload>;
 }
 
 export class GroupByTask {
   private readonly topics: PipelineTopics;
   private readonly fingerprint: OffsetRecord['fingerprint'];
-  private readonly groupId: string;
+  private readonly place: TaskPlace;
   private state: State | null = null;
 
   constructor(private readonly options: GroupByTaskOptions) {
-    this.topics = pipelineTopics(options.prefix, options.pipeline.name);
-    this.fingerprint = fingerprint(options.pipeline, options.partitions);
-    this.groupId = groupIds.aggregator(options.prefix, options.pipeline.name);
+    const { client, prefix, pipeline, partition, partitions } = options;
+    this.topics = pipelineTopics(prefix, pipeline.name);
+    this.fingerprint = fingerprint(pipeline, partitions);
+    this.place = {
+      client,
+      topics: { ...this.topics, input: this.topics.rows },
+      partition,
+      transactionalId: transactionalIds.rowsTask(prefix, pipeline.name, partition),
+      groupId: groupIds.aggregator(prefix, pipeline.name),
+    };
   }
 
   /** Open (view, group, window) entries. */
@@ -76,22 +75,16 @@ export class GroupByTask {
 
   async acquire(ctx: TaskContext): Promise<bigint> {
     await this.drop();
-    const { client, prefix, pipeline, partition } = this.options;
-    const transactionalId = transactionalIds.rowsTask(prefix, pipeline.name, partition);
-    // The fence comes before any read: only then is what is read final.
-    const producer = await client.openTransactional({ transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS });
+    const session = await TaskSession.open(this.place, ctx);
     try {
-      ctx.assertOwned();
-      const generation = await readGeneration(client, this.topics.uploads);
-      const groupBy = new GroupBy(pipeline);
-      const offset = await this.restore(groupBy, ctx);
-      ctx.assertOwned();
+      const groupBy = new GroupBy(this.options.pipeline);
+      const offset = await this.restore(session, groupBy, ctx);
       groupBy.advanceStreamTime(offset?.stream_time ?? null);
-      const next = offset ? BigInt(offset.next) : await this.firstOffset();
-      this.state = { producer, groupBy, next, generation, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
+      const next = offset ? BigInt(offset.next) : await session.firstOffset();
+      this.state = { session, groupBy, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
       return next;
     } catch (error) {
-      await producer.close().catch(() => undefined);
+      await session.close();
       throw error;
     }
   }
@@ -99,7 +92,7 @@ export class GroupByTask {
   async drop(): Promise<void> {
     const { state } = this;
     this.state = null;
-    await state?.producer.close().catch(() => undefined);
+    await state?.session.close();
   }
 
   /** Rows in steps of one transaction each; a control record alone, in as many transactions as its windows need. */
@@ -128,28 +121,15 @@ export class GroupByTask {
   }
 
   /** Reads the changelog into `groupBy`; answers the offset record, null when the task has never committed. */
-  private async restore(groupBy: GroupBy, ctx: TaskContext): Promise<OffsetRecord | null> {
-    const { client, partition, pipeline } = this.options;
-    const found: { offset: OffsetRecord | null; unreadable: unknown } = { offset: null, unreadable: null };
-    await client.readPartition({
-      topic: this.topics.changelog,
-      partition,
-      signal: ctx.signal,
-      onRecord: ({ key, value }) => {
-        const name = key!.toString();
-        if (name === OFFSET_KEY) found.offset = JSON.parse(value!.toString()) as OffsetRecord;
-        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, name, value);
-      },
+  private async restore(session: TaskSession, groupBy: GroupBy, ctx: TaskContext): Promise<OffsetRecord | null> {
+    const found: { unreadable: unknown } = { unreadable: null };
+    const offset = await session.readChangelog<OffsetRecord>(ctx, (key, value) => {
+      if (found.unreadable === null) found.unreadable = tryRestore(groupBy, key, value);
     });
     // First the likely reason: entries of a view that the pipeline file no longer has cannot be read either.
-    if (found.offset) assertSamePipeline(pipeline.name, found.offset.fingerprint, this.fingerprint);
+    if (offset) assertSamePipeline(this.options.pipeline.name, offset.fingerprint, this.fingerprint);
     if (found.unreadable !== null) throw found.unreadable;
-    return found.offset;
-  }
-
-  private async firstOffset(): Promise<bigint> {
-    const offsets = await this.options.client.offsets(this.topics.rows);
-    return offsets.find((one) => one.partition === this.options.partition)!.start;
+    return offset;
   }
 
   /** Rows from `from` up to a control record, or to the bound of a transaction. Answers where it stopped. */
@@ -187,10 +167,7 @@ export class GroupByTask {
     return at;
   }
 
-  /**
-   * An upload's end (or a watermark) may close a million windows: 10,000 a transaction. The input offset stays on the
-   * control record until all is out, and what is closed is deleted in the same transaction: what remains is what is due.
-   */
+  /** An upload's end (or a watermark): what is due goes out in parts, the last one with the control record's effects. */
   private async applyControl(control: ControlRecord, after: bigint, ctx: TaskContext): Promise<void> {
     if (!CONTROL_KINDS.has(control.kind)) {
       throw this.foreignRecord(after - 1n, `a control record of the unknown kind "${control.kind}"`);
@@ -201,40 +178,26 @@ export class GroupByTask {
     const cancelled = control.kind === 'cancel-upload';
     const streamTime = cancelled ? null : control.streamTime;
     if (control.kind === 'end-of-upload') this.assertWhole(control, after - 1n);
-    const newStreamTime = maximum(groupBy.streamTime, streamTime);
     const closing: Closing = { kind: control.kind, upload: control.upload, stream_time: streamTime };
-    for (;;) {
-      const due = groupBy.due({
-        upload: ends ? control.upload : null,
-        streamTime,
-        limit: LIMITS.closedPerTransaction,
-        cancelled,
-      });
-      if (!due.done) {
-        const stay = {
-          changes: due.changes,
-          next: after - 1n,
-          uploads: state.uploads,
-          closing,
-          after: [],
-          streamTime: groupBy.streamTime,
-        };
-        await this.transact(stay, ctx);
-        due.commit();
-        continue;
-      }
-      const uploads = copyUploads(state.uploads);
-      if (ends) uploads.delete(control.upload);
-      const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
-      await this.transact(
-        { changes: due.changes, next: after, uploads, closing: null, after: report, streamTime: newStreamTime },
-        ctx,
-      );
-      due.commit();
-      groupBy.advanceStreamTime(streamTime);
-      state.uploads = uploads;
-      return;
-    }
+    const limit = LIMITS.closedPerTransaction;
+    const last = await closeAllButLast(
+      () => groupBy.due({ upload: ends ? control.upload : null, streamTime, limit, cancelled }),
+      ({ changes }) => {
+        const stay = { next: after - 1n, uploads: state.uploads, streamTime: groupBy.streamTime };
+        return this.transact({ ...stay, changes, closing, after: [] }, ctx);
+      },
+    );
+    const uploads = copyUploads(state.uploads);
+    if (ends) uploads.delete(control.upload);
+    const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
+    const newStreamTime = maximum(groupBy.streamTime, streamTime);
+    await this.transact(
+      { changes: last.changes, next: after, uploads, closing: null, after: report, streamTime: newStreamTime },
+      ctx,
+    );
+    last.commit();
+    groupBy.advanceStreamTime(streamTime);
+    state.uploads = uploads;
   }
 
   /** A row that is missing here was deleted before it was read: results would be wrong without a word. */
@@ -272,7 +235,6 @@ export class GroupByTask {
     return { topic: this.topics.features, partition, ...record };
   }
 
-  /** Step 1 begin, 2 changelog and features, 3 the offset record, 4 group offset, 5 commit. An error means: drop. */
   private async transact(
     step: {
       changes: readonly EntryChange[];
@@ -285,40 +247,22 @@ export class GroupByTask {
     ctx: TaskContext,
   ): Promise<void> {
     const state = this.held();
-    const { partition, metrics, pipeline } = this.options;
-    ctx.assertOwned();
-    const transaction = await state.producer.begin();
-    await transaction.send([...this.recordsOf(step.changes), ...step.after]);
-    ctx.assertOwned();
-    const offset: OffsetRecord = {
+    const { session } = state;
+    const { metrics, pipeline } = this.options;
+    const offsetRecord: OffsetRecord = {
       version: 1,
       next: String(step.next),
       stream_time: step.streamTime,
-      generation: state.generation,
+      generation: session.generation,
       fingerprint: this.fingerprint,
       uploads: Object.fromEntries(step.uploads),
       closing: step.closing,
     };
-    await transaction.send([
-      { topic: this.topics.changelog, partition, key: OFFSET_KEY, value: JSON.stringify(offset) },
-    ]);
-    await transaction.sendOffsets({ groupId: this.groupId, topic: this.topics.rows, partition, offset: step.next });
-    ctx.assertOwned();
-    await transaction.commit();
+    const records = [...session.recordsOf(step.changes), ...step.after];
+    await session.transact({ records, offsetRecord, next: step.next }, ctx);
     state.next = step.next;
     metrics.transactions.inc({ pipeline: pipeline.name });
     metrics.features.inc({ pipeline: pipeline.name }, countFeatures(step.changes));
-  }
-
-  private recordsOf(changes: readonly EntryChange[]): OutRecord[] {
-    const { partition } = this.options;
-    const { changelog, features } = this.topics;
-    const records: OutRecord[] = [];
-    for (const { changelogKey, changelogValue, feature } of changes) {
-      records.push({ topic: changelog, partition, key: changelogKey, value: changelogValue });
-      if (feature) records.push({ topic: features, partition, key: feature.key, value: feature.value });
-    }
-    return records;
   }
 }
 

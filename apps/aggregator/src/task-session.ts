@@ -1,0 +1,105 @@
+// What each task of the aggregator stands on, whatever it reads: one input partition, one changelog partition, one
+// transactional producer. Opening fences every earlier owner; all that the task writes goes out in transactions whose
+// last record is the offset record. Any error means: close the session and open another.
+import {
+  readGeneration,
+  type KafkaClient,
+  type KafkaRecord,
+  type OutRecord,
+  type TaskContext,
+  type TransactionalProducer,
+} from '#kafka';
+import type { EntryChange } from '#windowing';
+import { OFFSET_KEY } from './changelog-records.js';
+
+/** Where a task reads and writes, and under which names. */
+export interface TaskPlace {
+  client: KafkaClient;
+  topics: { input: string; changelog: string; features: string; uploads: string };
+  partition: number;
+  transactionalId: string;
+  groupId: string;
+}
+
+const TRANSACTION_TIMEOUT_MS = 20_000;
+
+export class TaskSession {
+  private constructor(
+    private readonly place: TaskPlace,
+    private readonly producer: TransactionalProducer,
+    readonly generation: number,
+  ) {}
+
+  /** Fences earlier owners. The fence comes before any read: only then is what is read final. */
+  static async open(place: TaskPlace, ctx: TaskContext): Promise<TaskSession> {
+    const { client, transactionalId, topics } = place;
+    const producer = await client.openTransactional({ transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS });
+    try {
+      ctx.assertOwned();
+      return new TaskSession(place, producer, await readGeneration(client, topics.uploads));
+    } catch (error) {
+      await producer.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.producer.close().catch(() => undefined);
+  }
+
+  /** Hands on every changelog entry; answers the offset record, null when the task has never committed. */
+  async readChangelog<Offset>(
+    ctx: TaskContext,
+    onEntry: (key: string, value: KafkaRecord['value']) => void,
+  ): Promise<Offset | null> {
+    const { client, topics, partition } = this.place;
+    let offset: Offset | null = null;
+    await client.readPartition({
+      topic: topics.changelog,
+      partition,
+      signal: ctx.signal,
+      onRecord: ({ key, value }) => {
+        const name = key!.toString();
+        if (name === OFFSET_KEY) offset = JSON.parse(value!.toString()) as Offset;
+        else onEntry(name, value);
+      },
+    });
+    ctx.assertOwned();
+    return offset;
+  }
+
+  /** The log start of the input: where a task begins that has never committed. */
+  async firstOffset(): Promise<bigint> {
+    const { client, topics, partition } = this.place;
+    const offsets = await client.offsets(topics.input);
+    return offsets.find((one) => one.partition === partition)!.start;
+  }
+
+  /** Step 1 begin, 2 changelog and features, 3 the offset record, 4 group offset, 5 commit. An error means: drop. */
+  async transact(
+    step: { records: readonly OutRecord[]; offsetRecord: object; next: bigint },
+    ctx: TaskContext,
+  ): Promise<void> {
+    const { topics, partition, groupId } = this.place;
+    ctx.assertOwned();
+    const transaction = await this.producer.begin();
+    await transaction.send(step.records);
+    ctx.assertOwned();
+    const value = JSON.stringify(step.offsetRecord);
+    await transaction.send([{ topic: topics.changelog, partition, key: OFFSET_KEY, value }]);
+    await transaction.sendOffsets({ groupId, topic: topics.input, partition, offset: step.next });
+    ctx.assertOwned();
+    await transaction.commit();
+  }
+
+  /** What changed entries write: their changelog, and where they show at once their features. */
+  recordsOf(changes: readonly EntryChange[]): OutRecord[] {
+    const { topics, partition } = this.place;
+    const records: OutRecord[] = [];
+    for (const { changelogKey, changelogValue, feature } of changes) {
+      records.push({ topic: topics.changelog, partition, key: changelogKey, value: changelogValue });
+      if (feature) records.push({ topic: topics.features, partition, key: feature.key, value: feature.value });
+    }
+    return records;
+  }
+}
