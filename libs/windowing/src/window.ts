@@ -27,5 +27,8 @@ export function parseWindowId(spec: WindowSpec, text: string): WindowId | null {
       const startMs = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
       return Number.isSafeInteger(startMs) && startMs % spec.sizeMs === 0 ? startMs + 0 : null;
     }
+    case 'hopping':
+    case 'session':
+      throw new TypeError(`no ${spec.type} windows in this version`);
   }
 }

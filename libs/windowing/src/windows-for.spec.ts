@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { windowFor } from './windows-for.js';
 
-const tumbling = (sizeMs: number) => ({ type: 'tumbling', sizeMs, graceMs: null }) as const;
+const tumbling = (sizeMs: number) =>
+  ({ type: 'tumbling', sizeMs, graceMs: null, timeZone: null, emit: 'updates' }) as const;
 
 describe('windowFor', () => {
   it('is the upload itself, or all of time', () => {

@@ -12,6 +12,9 @@ export function windowFor(spec: WindowSpec, upload: string, timeMs: number): Win
       return ALL_TIME;
     case 'tumbling':
       return tumblingStartMs(timeMs, spec.sizeMs);
+    case 'hopping':
+    case 'session':
+      throw new TypeError(`no ${spec.type} windows in this version`);
   }
 }
 
