@@ -1,8 +1,9 @@
 // What should come out, computed the plain way from rows in the order of the log: sums in BigInt cents, no window code of
 // Caudal's. `Series` remembers every prefix, because every intermediate result is looked at, not only the last one.
+import type { FeatureValue } from '#contracts';
 import { averageOf, plainDecimal, type Sale } from './seeded-upload.js';
 
-export type Features = Record<string, string | number | null>;
+export type Features = Record<string, FeatureValue>;
 
 /** One group of one upload: the view `por_upload`. */
 export class UploadGroup {

@@ -3,8 +3,22 @@ import type { WindowSpec } from './pipeline.js';
 
 const NUL = '\u0000';
 
-/** Counts are numbers; results of sum, avg, min, max and integers beyond 2^53-1 are strings; of no values, null. */
-export type FeatureValue = number | string | null;
+/** One of the most frequent values. `count` is never above the true number. */
+export interface TopValue {
+  readonly value: string;
+  readonly count: number;
+}
+
+/**
+ * Counts are numbers; results of sum, avg, min, max, variance, stddev, approx_quantile and integers beyond 2^53-1 are
+ * strings; first and last are the cell as the row has it; top_k is a list, the most frequent first; of no values, null.
+ */
+export type FeatureValue = number | string | boolean | null | readonly TopValue[];
+
+/** A feature as Redis and tables show it: plain text, a list as JSON. */
+export function featureText(value: Exclude<FeatureValue, null>): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
 
 export interface FeatureRecord {
   readonly view: string;

@@ -3,6 +3,7 @@ export * from './check.js';
 export * from './control-record.js';
 export * from './dead-letter.js';
 export * from './duration.js';
+export * from './entry-size.js';
 export * from './feature.js';
 export * from './group-key.js';
 export * from './limits.js';

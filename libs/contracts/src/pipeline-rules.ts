@@ -1,6 +1,6 @@
 // What crosses keys in a pipeline file: columns that are named must exist, windows must fit their zone, keys their views.
 import { LIMITS } from './limits.js';
-import type { AggregateName, FeatureSpec } from './pipeline.js';
+import { NUMERIC_AGGREGATES, type FeatureSpec } from './pipeline.js';
 import type { PipelineDocument } from './pipeline-schema.js';
 import { templateProblems } from './redis-key-template.js';
 import { toFeature } from './to-pipeline.js';
@@ -157,17 +157,6 @@ function checkWindow({ window, emit }: ViewDocument, path: Path, report: Report)
   }
 }
 
-/** Aggregates of numbers alone. */
-const NUMERIC: ReadonlySet<AggregateName> = new Set([
-  'sum',
-  'avg',
-  'min',
-  'max',
-  'variance',
-  'stddev',
-  'approx_quantile',
-]);
-
 function checkFeature(doc: PipelineDocument, name: string, feature: FeatureSpec, path: Path, report: Report): void {
   if (!/^[\p{L}][\p{L}\p{N}_.-]{0,127}$/u.test(name)) {
     report(path, 'feature names begin with a letter and hold only letters, digits, _, . and -, at most 128 characters');
@@ -180,7 +169,7 @@ function checkFeature(doc: PipelineDocument, name: string, feature: FeatureSpec,
   const column = Object.hasOwn(doc.source.columns, columnName) ? doc.source.columns[columnName] : undefined;
   if (!column) {
     report(path, `no column "${columnName}"; declared are ${Object.keys(doc.source.columns).join(', ')}`);
-  } else if (NUMERIC.has(aggregate) && column.type !== 'integer' && column.type !== 'decimal') {
+  } else if (NUMERIC_AGGREGATES.has(aggregate) && column.type !== 'integer' && column.type !== 'decimal') {
     report(path, `${aggregate} needs an integer or decimal column, "${columnName}" is ${column.type}`);
   }
 }

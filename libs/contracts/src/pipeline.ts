@@ -90,6 +90,17 @@ export const AGGREGATE_NAMES = [
 ] as const;
 export type AggregateName = (typeof AGGREGATE_NAMES)[number];
 
+/** Aggregates of numbers alone. */
+export const NUMERIC_AGGREGATES: ReadonlySet<AggregateName> = new Set([
+  'sum',
+  'avg',
+  'min',
+  'max',
+  'variance',
+  'stddev',
+  'approx_quantile',
+]);
+
 export interface FeatureSpec {
   readonly name: string;
   readonly aggregate: AggregateName;

@@ -1,5 +1,5 @@
 // One batch of features into Redis by one atomic script: the arguments it takes, and what its answer says.
-import { LIMITS, type FeatureValue } from '#contracts';
+import { featureText, LIMITS, type FeatureValue } from '#contracts';
 import { RedisError, refusal } from './errors.js';
 import type { FeatureWrite } from './feature-key.js';
 import { failedListName, markerName, type MarkerCounts, type MarkerKey, type MarkerPosition } from './marker.js';
@@ -140,7 +140,7 @@ function pushFields(args: string[], features: Readonly<Record<string, FeatureVal
   const removed: string[] = [];
   for (const [name, value] of Object.entries(features)) {
     if (value === null) removed.push(name);
-    else held.push(name, String(value));
+    else held.push(name, featureText(value));
   }
   args.push(String(held.length), ...held, String(removed.length), ...removed);
 }

@@ -1,4 +1,4 @@
-// The running total inside `sum` and `avg`: exact, and without allocation while it fits a JS number.
+// The running total inside `sum`, `avg` and `variance`: exact, and without allocation while it fits a JS number.
 import type { Cell } from '#contracts';
 import { Decimal, raiseSafe, scanDecimal, scanned } from './decimal.js';
 
@@ -31,6 +31,18 @@ export class DecimalSum {
       } else if (Number.isSafeInteger(cell) && this.addSmall(cell as number, 0)) return;
     }
     this.set(this.value().add(Decimal.parse(String(cell))));
+  }
+
+  /** Adds the cell's square. Throws as {@link add} does. */
+  addSquare(cell: Exclude<Cell, null>): void {
+    const text = String(cell);
+    const scale = scanDecimal(text);
+    if (scale >= 0 && this.big === null) {
+      const square = scanned[0]! * scanned[0]!;
+      if (square <= Number.MAX_SAFE_INTEGER && this.addSmall(square, 2 * scale)) return;
+    }
+    const value = Decimal.parse(text);
+    this.set(this.value().add(Decimal.of(BigInt(value.unscaled) ** 2n, 2 * value.scale)));
   }
 
   merge(other: DecimalSum): void {

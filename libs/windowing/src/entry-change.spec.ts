@@ -33,7 +33,7 @@ const group = '["São \\"Paulo\\"","x"]';
 const key = changelogKey('por_dia', group, -86_400_000);
 const entryOf = (...values: (string | null)[]) => {
   const entry = state.newEntry('u1');
-  for (const valor of values) state.addRow(entry, { valor });
+  for (const valor of values) state.addRow(entry, { upload: 'u1', row: 1, time: 0, cells: { valor } });
   return entry;
 };
 const code = (name: string) => expect.objectContaining({ code: name, retriable: false });

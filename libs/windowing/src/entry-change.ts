@@ -1,5 +1,5 @@
 // An entry as records: its changelog key and value, and its feature record; and back from the changelog.
-import { decodeGroup, featureKey, type FeatureRecord } from '#contracts';
+import { decodeGroup, featureKey, type FeatureRecord, type FeatureValue } from '#contracts';
 import type { JsonValue } from './aggregates/aggregate.js';
 import { WindowingError } from './errors.js';
 import type { ViewState } from './view-state.js';
@@ -39,7 +39,7 @@ export function encodeEntry({ aggregates }: ViewState, entry: Entry): string {
 }
 
 /** JSON.stringify is dear for what is almost always a number, a short text or null: this runs for every changed entry. */
-function jsonText(value: JsonValue): string {
+function jsonText(value: JsonValue | FeatureValue): string {
   return typeof value === 'number' ? String(value) : value === null ? 'null' : JSON.stringify(value);
 }
 

@@ -21,7 +21,9 @@ function viewFingerprint(pipeline: Pipeline, { groupBy, window, features }: View
   return JSON.stringify({
     group_by: groupBy,
     window: window.type === 'tumbling' ? [window.type, window.sizeMs, window.graceMs] : [window.type],
-    features: features.map(({ name, aggregate, column }) => [name, aggregate, column]),
+    features: features.map(({ name, aggregate, column, q, k }) => [name, aggregate, column, q, k].filter(isGiven)),
     types: used.sort().map((name) => [name, types.get(name) ?? null]),
   });
 }
+
+const isGiven = (part: unknown): boolean => part !== undefined;

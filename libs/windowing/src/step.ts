@@ -82,7 +82,7 @@ export class Step {
       }
       const entry = this.draft(drafts, id, group);
       entry.upload = this.upload;
-      drafts.state.addRow(entry, row.cells);
+      drafts.state.addRow(entry, row);
     }
     return late ? LATE : ON_TIME;
   }

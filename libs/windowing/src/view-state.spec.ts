@@ -42,9 +42,9 @@ describe('ViewState', () => {
   it('adds a row to every feature; a column that the row does not know is empty', () => {
     const view = state();
     const entry = view.newEntry('u1');
-    view.addRow(entry, { cidade: 'A', ano: 1, valor: '2.5' });
-    view.addRow(entry, { cidade: 'A', ano: 1 });
-    view.addRow(entry, { cidade: 'A', ano: 1, valor: null });
+    view.addRow(entry, row({ cidade: 'A', ano: 1, valor: '2.5' }));
+    view.addRow(entry, row({ cidade: 'A', ano: 1 }));
+    view.addRow(entry, row({ cidade: 'A', ano: 1, valor: null }));
     expect(view.aggregates.map((aggregate, i) => aggregate.result(entry.accumulators[i]))).toEqual([3, 1, '2.5']);
   });
 
@@ -52,7 +52,7 @@ describe('ViewState', () => {
     const view = state();
     const entry = view.newEntry('u1');
     const clone = view.cloneEntry(entry);
-    view.addRow(clone, { valor: '1' });
+    view.addRow(clone, row({ valor: '1' }));
     clone.upload = 'u2';
     expect([entry.upload, view.aggregates[2]!.result(entry.accumulators[2])]).toEqual(['u1', null]);
   });

@@ -1,5 +1,5 @@
 // One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
-import { cellText, encodeGroup, type Cell, type Pipeline, type Row, type View } from '#contracts';
+import { cellText, encodeGroup, type Pipeline, type Row, type View } from '#contracts';
 import type { Aggregate } from './aggregates/aggregate.js';
 import { aggregateFor } from './aggregates/aggregate-for.js';
 import { WindowingError } from './errors.js';
@@ -68,11 +68,11 @@ export class ViewState {
     return { upload, accumulators: this.aggregates.map((aggregate, i) => aggregate.clone(accumulators[i])) };
   }
 
-  addRow(entry: Entry, cells: Record<string, Cell>): void {
+  addRow(entry: Entry, row: Row): void {
     for (let i = 0; i < this.aggregates.length; i++) {
       const column = this.columns[i] as string | null;
       // Rows that were published before a column was declared do not have it: that is an empty value.
-      this.aggregates[i]!.add(entry.accumulators[i], column === null ? true : (cells[column] ?? null));
+      this.aggregates[i]!.add(entry.accumulators[i], column === null ? true : (row.cells[column] ?? null), row);
     }
   }
 

@@ -1,6 +1,7 @@
 // A rehearsal (`save_to_db=false`): the file's own contribution, computed from empty state by the same code as the
 // aggregator's, compared with what Redis holds. Nothing is written to rows, features or Redis.
 import {
+  featureText,
   keyRenderer,
   LIMITS,
   type FeatureRecord,
@@ -141,7 +142,7 @@ function compareHash(record: FeatureRecord, view: View, old: ReadonlyMap<string,
   const items: DiffItem[] = [];
   for (const { name } of view.features) {
     const value = record.features[name] ?? null;
-    const next = value === null ? null : String(value);
+    const next = value === null ? null : featureText(value);
     const before = old?.get(name) ?? null;
     if (before !== next) items.push({ key: record.key, feature: name, old: before, new: next });
   }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { AGGREGATE_NAMES, type Cell } from '#contracts';
 import { aggregateFor } from './aggregate-for.js';
+import type { RowPlace } from './aggregate.js';
 
 const cell: fc.Arbitrary<Cell> = fc.oneof(
   fc.constant(null),
@@ -10,15 +11,23 @@ const cell: fc.Arbitrary<Cell> = fc.oneof(
   fc.tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: 0, max: 9999 })).map(([a, b]) => `${a}.${b}`),
   fc.bigInt({ min: -(10n ** 38n), max: 10n ** 38n }).map(String),
 );
-const cells = fc.array(cell, { maxLength: 12 });
+type PlacedCell = RowPlace & { cell: Cell };
+/** Cells of rows that no other list has; times and uploads repeat, so that each part of the order decides. */
+const placedCells = (firstRow: number): fc.Arbitrary<PlacedCell[]> =>
+  fc
+    .array(fc.record({ cell, time: fc.integer({ min: -1, max: 1 }), upload: fc.constantFrom('u1', 'u2') }), {
+      maxLength: 12,
+    })
+    .map((list) => list.map((one, i) => ({ ...one, row: firstRow + i })));
+const [first, second, third] = [placedCells(1), placedCells(100), placedCells(200)] as const;
 
 describe.each(AGGREGATE_NAMES)('%s', (name) => {
-  const aggregate = aggregateFor({ name: 'f', aggregate: name, column: 'c' }, 'decimal');
-  const of = (values: readonly Cell[]) => {
-    const accumulator = aggregate.empty();
-    for (const value of values) aggregate.add(accumulator, value);
+  const aggregate = aggregateFor({ name: 'f', aggregate: name, column: 'c', q: 0.5, k: 3 }, 'decimal');
+  const addAll = (accumulator: unknown, cells: readonly PlacedCell[]) => {
+    for (const one of cells) aggregate.add(accumulator, one.cell, one);
     return accumulator;
   };
+  const of = (cells: readonly PlacedCell[]) => addAll(aggregate.empty(), cells);
   const merged = (a: unknown, b: unknown) => {
     const into = aggregate.clone(a);
     aggregate.merge(into, b);
@@ -29,7 +38,7 @@ describe.each(AGGREGATE_NAMES)('%s', (name) => {
 
   it('merges associatively and commutatively; empty is neutral', () => {
     fc.assert(
-      fc.property(cells, cells, cells, (a, b, c) => {
+      fc.property(first, second, third, (a, b, c) => {
         expect(seen(merged(merged(of(a), of(b)), of(c)))).toEqual(seen(merged(of(a), merged(of(b), of(c)))));
         expect(seen(merged(of(a), of(b)))).toEqual(seen(merged(of(b), of(a))));
         expect(seen(merged(of(a), aggregate.empty()))).toEqual(seen(of(a)));
@@ -40,14 +49,14 @@ describe.each(AGGREGATE_NAMES)('%s', (name) => {
 
   it('adds as it merges single cells, in any order, and merging leaves the other alone', () => {
     fc.assert(
-      fc.property(cells, cells, (a, b) => {
+      fc.property(first, second, (a, b) => {
         const other = of(b);
         const into = of(a);
         aggregate.merge(into, other);
         expect(seen(other)).toEqual(seen(of(b)));
         expect(seen(into)).toEqual(seen(of([...b, ...a].reverse())));
-        expect(seen(a.map((value) => of([value])).reduce(merged, aggregate.empty()))).toEqual(seen(of(a)));
-        for (const value of a) aggregate.add(into, value);
+        expect(seen(a.map((one) => of([one])).reduce(merged, aggregate.empty()))).toEqual(seen(of(a)));
+        addAll(into, a);
         expect(seen(other)).toEqual(seen(of(b)));
       }),
     );
@@ -55,25 +64,28 @@ describe.each(AGGREGATE_NAMES)('%s', (name) => {
 
   it('decodes what it encoded, through JSON, and goes on from there', () => {
     fc.assert(
-      fc.property(cells, cells, (a, b) => {
+      fc.property(first, second, (a, b) => {
         const decoded = aggregate.decode(JSON.parse(JSON.stringify(aggregate.encode(of(a)))));
         expect(seen(decoded)).toEqual(seen(of(a)));
-        for (const value of b) aggregate.add(decoded, value);
-        expect(seen(decoded)).toEqual(seen(of([...a, ...b])));
+        expect(seen(addAll(decoded, b))).toEqual(seen(of([...a, ...b])));
       }),
     );
   });
 
   it('clones: neither sees what happens to the other', () => {
     fc.assert(
-      fc.property(cells, cells, (a, b) => {
+      fc.property(first, second, (a, b) => {
         const original = of(a);
         const clone = aggregate.clone(original);
-        for (const value of b) aggregate.add(clone, value);
+        addAll(clone, b);
         expect(seen(original)).toEqual(seen(of(a)));
         expect(seen(clone)).toEqual(seen(of([...a, ...b])));
       }),
     );
+  });
+
+  it.each([[{}], [[null]], ['?'], [true], [[1, 2, 3, 4, 5]]])('does not decode %j', (value) => {
+    expect(() => aggregate.decode(value)).toThrow(expect.objectContaining({ code: 'bad_changelog' }));
   });
 });
 
@@ -85,5 +97,7 @@ describe('aggregateFor', () => {
     ).toBe(0);
     expect(() => aggregateFor(feature('sum', 'c'), 'string')).toThrow('sum of a string column');
     expect(() => aggregateFor(feature('sum', 'c'), null)).toThrow('sum of a missing column');
+    expect(() => aggregateFor({ name: 'f', aggregate: 'last', column: 'c' }, null)).toThrow('last of a missing column');
+    expect(aggregateFor({ name: 'f', aggregate: 'last', column: 'c' }, 'boolean').empty()).toEqual({ held: null });
   });
 });

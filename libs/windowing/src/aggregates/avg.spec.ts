@@ -1,11 +1,9 @@
 // `avg`: exact total over number of values, rounded once, half-even.
+import type { Cell } from '#contracts';
+import { accumulate } from '../testing.js';
 import { avg } from './avg.js';
 
-const averaged = (...cells: Parameters<typeof avg.add>[1][]) => {
-  const accumulator = avg.empty();
-  for (const cell of cells) avg.add(accumulator, cell);
-  return accumulator;
-};
+const averaged = (...cells: Cell[]) => accumulate(avg, cells);
 
 describe('avg', () => {
   it.each([

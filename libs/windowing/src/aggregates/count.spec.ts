@@ -1,11 +1,9 @@
 // `count`: values of a column, or rows; a number up to 2^53-1 and text beyond.
+import type { Cell } from '#contracts';
+import { accumulate, place } from '../testing.js';
 import { count } from './count.js';
 
-const counted = (...cells: Parameters<typeof count.add>[1][]) => {
-  const accumulator = count.empty();
-  for (const cell of cells) count.add(accumulator, cell);
-  return accumulator;
-};
+const counted = (...cells: Cell[]) => accumulate(count, cells);
 
 describe('count', () => {
   it('counts values, not nulls or empty texts; false and 0 are values', () => {
@@ -16,7 +14,7 @@ describe('count', () => {
   it('is exact beyond 2^53-1, as text', () => {
     const huge = count.decode(Number.MAX_SAFE_INTEGER);
     expect(count.result(huge)).toBe(9007199254740991);
-    count.add(huge, 'x');
+    count.add(huge, 'x', place());
     expect(count.result(huge)).toBe('9007199254740992');
     count.merge(huge, counted('x'));
     expect(count.encode(huge)).toBe('9007199254740993');

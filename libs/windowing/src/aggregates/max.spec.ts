@@ -1,11 +1,9 @@
 // `max`: the largest value as a number, never as text.
+import type { Cell } from '#contracts';
+import { accumulate } from '../testing.js';
 import { max } from './max.js';
 
-const of = (...cells: Parameters<typeof max.add>[1][]) => {
-  const accumulator = max.empty();
-  for (const cell of cells) max.add(accumulator, cell);
-  return accumulator;
-};
+const of = (...cells: Cell[]) => accumulate(max, cells);
 
 describe('max', () => {
   it('compares numbers, over scales and beyond 2^53-1', () => {

@@ -1,11 +1,9 @@
 // `min`: the smallest value as a number, never as text.
+import type { Cell } from '#contracts';
+import { accumulate } from '../testing.js';
 import { min } from './min.js';
 
-const of = (...cells: Parameters<typeof min.add>[1][]) => {
-  const accumulator = min.empty();
-  for (const cell of cells) min.add(accumulator, cell);
-  return accumulator;
-};
+const of = (...cells: Cell[]) => accumulate(min, cells);
 
 describe('min', () => {
   it('compares numbers, over scales and beyond 2^53-1', () => {

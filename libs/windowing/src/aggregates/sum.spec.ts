@@ -1,11 +1,9 @@
 // `sum`: exact totals of decimals and integers.
+import type { Cell } from '#contracts';
+import { accumulate, place } from '../testing.js';
 import { sum } from './sum.js';
 
-const summed = (...cells: Parameters<typeof sum.add>[1][]) => {
-  const accumulator = sum.empty();
-  for (const cell of cells) sum.add(accumulator, cell);
-  return accumulator;
-};
+const summed = (...cells: Cell[]) => accumulate(sum, cells);
 
 describe('sum', () => {
   it.each([
@@ -26,7 +24,7 @@ describe('sum', () => {
   it('merges into an empty one without sharing', () => {
     const [into, other] = [summed(), summed('1.5')];
     sum.merge(into, other);
-    sum.add(into, '1');
+    sum.add(into, '1', place());
     expect([sum.result(into), sum.result(other)]).toEqual(['2.5', '1.5']);
   });
 
