@@ -63,7 +63,7 @@ function rankOf(high20: number, low32: number): number {
 
 /** Ertl's improved raw estimator (2017): no tables, no bias where small and large ranges meet. */
 function estimate({ sparse, dense }: Registers): number {
-  const ranks = new Array<number>(MAX_RANK + 1).fill(0);
+  const ranks = new Float64Array(MAX_RANK + 1);
   ranks[0] = dense === null ? REGISTERS - sparse!.length : 0;
   for (const item of sparse ?? dense!) ranks[item % 64]!++;
   let z = REGISTERS * tau(1 - ranks[MAX_RANK]! / REGISTERS);
