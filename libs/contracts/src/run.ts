@@ -68,7 +68,25 @@ export interface Run {
   created_at: string;
   ended_at: string | null;
   error: RunError | null;
+  /** Only of a run that `again=true` began for a file that another run has. */
+  again?: Again;
+  /** Only of a run that `retry` with `force` took past a check that refused it. */
+  forced?: { reason: string; at: string };
+  /** Only of an ended run of a pipeline with `notify`. */
+  notified?: { delivered: boolean; attempts: number; at: string; message: string | null };
 }
+
+export interface Again {
+  /** The run that has the same bytes. */
+  of: string;
+  reason: string | null;
+  /** Views that accumulate: the file's rows count once more there. */
+  counts_again_in: string[];
+  message: string;
+}
+
+/** The way in: `file` is `POST /v1/runs`. */
+export type RunSource = 'http' | 'file' | 'inbox' | 'schedule';
 
 /** Where a run's records stand in a topic: read by seeking, never by scanning. `to` is exclusive. */
 export interface TopicRange {
@@ -92,7 +110,31 @@ export interface StoredRun extends Run {
     received: boolean;
     /** Place in the line of files that have passed their checks; null before. */
     queued_at: number | null;
+    source: RunSource;
+    /** `yyyy-MM-dd` in the pipeline's zone: of the scheduled time, else of `created_at`. Checks compare with it. */
+    run_date: string;
+    /** Cancelled while interrupted: its `cancel-upload` records are still to be written. */
+    abandoning?: true;
+    /** The states whose reaching is told to the pipeline's `notify`. */
+    notify_on?: readonly RunState[];
   };
+}
+
+/** A known file whose run has been deleted by retention: what its sender is still answered. */
+export type KeptFile = Pick<
+  Run,
+  'state' | 'bytes' | 'rows' | 'features_written' | 'attempt' | 'created_at' | 'ended_at' | 'error'
+>;
+/** Value of a known file's record; `kept` once the run itself is gone. */
+export interface KnownFile {
+  run: string;
+  kept?: KeptFile;
+}
+/** Value of a schedule's record: the last time (epoch ms) that was seen to, under the settings of then. */
+export interface ScheduleMark {
+  at: number;
+  cron: string;
+  time_zone: string;
 }
 
 /** Report of a feature writer: the key is {@link reportKey}. */
@@ -116,8 +158,13 @@ export const reportKey = (report: Pick<Report, 'upload' | 'stage' | 'partition'>
 
 export const knownFileKey = (pipeline: string, sha256: string): string => `${pipeline}/file/${sha256}`;
 
+export const scheduleKey = (pipeline: string): string => `${pipeline}/schedule`;
+
 export type RunsKey =
-  { kind: 'run'; run: string } | { kind: 'report'; run: string } | { kind: 'file'; pipeline: string; sha256: string };
+  | { kind: 'run'; run: string }
+  | { kind: 'report'; run: string }
+  | { kind: 'file'; pipeline: string; sha256: string }
+  | { kind: 'schedule'; pipeline: string };
 
 /** What a key of `caudal.runs` names; null for a key of a later version. */
 export function parseRunsKey(key: string): RunsKey | null {
@@ -125,5 +172,6 @@ export function parseRunsKey(key: string): RunsKey | null {
   if (parts.length === 1) return { kind: 'run', run: key };
   if (parts[1] === 'report' && parts.length === 4) return { kind: 'report', run: parts[0]! };
   if (parts[1] === 'file' && parts.length === 3) return { kind: 'file', pipeline: parts[0]!, sha256: parts[2]! };
+  if (parts[1] === 'schedule' && parts.length === 2) return { kind: 'schedule', pipeline: parts[0]! };
   return null;
 }

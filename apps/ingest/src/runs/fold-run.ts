@@ -2,9 +2,11 @@
 import {
   ENDED_STATES,
   STEP_NAMES,
+  type Again,
   type CheckResult,
   type Report,
   type RunError,
+  type RunSource,
   type RunState,
   type Step,
   type StepName,
@@ -35,7 +37,16 @@ export type RunEvent =
   | { type: 'dead_letters'; range: TopicRange | null }
   | { type: 'rehearsing'; at: number }
   | { type: 'rehearsed'; parts: TopicRange; at: number }
-  | { type: 'ended'; state: 'rejected' | 'failed' | 'cancelled'; error: RunError; at: number };
+  | { type: 'ended'; state: 'rejected' | 'failed' | 'cancelled'; error: RunError; at: number }
+  | { type: 'again'; again: Again }
+  /** An interrupted run is given up. */
+  | { type: 'abandoning' }
+  /** An ended run that published nothing begins anew from its spool, by the pipeline file of now. */
+  | { type: 'retried'; pipelineText: string; forced: string | null; at: number }
+  | { type: 'notified'; delivered: boolean; attempts: number; message: string | null; at: number };
+
+/** What may still happen to a run that has ended. */
+const AFTER_THE_END: ReadonlySet<RunEvent['type']> = new Set(['dead_letters', 'notified', 'retried']);
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -47,6 +58,12 @@ export function newRun(args: {
   fileName: string | null;
   saveToDb: boolean;
   createdAtMs: number;
+  /** Default: `http`. */
+  source?: RunSource;
+  /** Default: the day of `createdAtMs` in UTC. */
+  runDate?: string;
+  /** The states of which a notice is owed. */
+  notifyOn?: readonly RunState[];
 }): StoredRun {
   const steps = STEP_NAMES.map((name): Step => ({
     name,
@@ -81,13 +98,16 @@ export function newRun(args: {
       parts: null,
       received: false,
       queued_at: null,
+      source: args.source ?? 'http',
+      run_date: args.runDate ?? iso(args.createdAtMs).slice(0, 10),
+      ...(args.notifyOn ? { notify_on: args.notifyOn } : {}),
     },
   };
 }
 
 /** The run after `event`. An ended run does not change any more: the same object comes back. */
 export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
-  if (ENDED_STATES.has(run.state) && event.type !== 'dead_letters') return run;
+  if (ENDED_STATES.has(run.state) && !AFTER_THE_END.has(event.type)) return run;
   switch (event.type) {
     case 'step_started':
       return startStep(run, event.step, event.at);
@@ -117,6 +137,16 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
       return { ...pauseSteps(run, event.at), state: 'interrupted', internal: { ...run.internal, queued_at: null } };
     case 'resumed':
       return { ...startStep(run, 'check', event.at), state: 'checking', attempt: run.attempt + 1 };
+    case 'again':
+      return { ...run, again: event.again };
+    case 'abandoning':
+      return { ...run, internal: { ...run.internal, abandoning: true } };
+    case 'retried':
+      return beginAnew(run, event);
+    case 'notified': {
+      const { delivered, attempts, message, at } = event;
+      return { ...run, notified: { delivered, attempts, at: iso(at), message } };
+    }
     default:
       return foldPublishing(run, event);
   }
@@ -164,6 +194,29 @@ function foldPublishing(run: StoredRun, event: LaterEvent): StoredRun {
       return end(failSteps(steps, event.at, event.error.message), event.state, event.at, event.error);
     }
   }
+}
+
+/** Its body is kept, so `receive` stays done; all behind it begins again, and the attempts go on counting. */
+function beginAnew(run: StoredRun, event: Extract<RunEvent, { type: 'retried' }>): StoredRun {
+  const steps = run.steps.map((step): Step => {
+    if (step.name === 'receive') return step;
+    return { ...step, state: 'pending', started_at: null, ended_at: null, message: null };
+  });
+  const { notified: _told, ...rest } = run;
+  const forced = event.forced === null ? {} : { forced: { reason: event.forced, at: iso(event.at) } };
+  const anew: StoredRun = {
+    ...rest,
+    ...forced,
+    steps,
+    state: 'checking',
+    attempt: run.attempt + 1,
+    rows: { read: 0, accepted: 0, rejected: 0, published: 0, late: 0 },
+    checks: [],
+    ended_at: null,
+    error: null,
+    internal: { ...run.internal, pipeline_text: event.pipelineText, parts: null },
+  };
+  return startStep(anew, 'check', event.at);
 }
 
 /** All reports known so far; the run has ended when every expected one is there. */

@@ -1,9 +1,19 @@
 // Ingest's memory: every run, folded from the records of `caudal.runs` and kept there through the runs log; reports of
 // the feature writers are folded into their runs as they come.
 import { EventEmitter, once } from 'node:events';
-import { ENDED_STATES, knownFileKey, parseRunsKey, reportKey, type Report, type StoredRun } from '#contracts';
+import {
+  ENDED_STATES,
+  parseRunsKey,
+  reportKey,
+  scheduleKey,
+  type Report,
+  type ScheduleMark,
+  type StoredRun,
+} from '#contracts';
 import type { KafkaRecord } from '#kafka';
 import { foldRun, type RunEvent } from './fold-run.js';
+import { KnownFiles, runFromMark } from './known-files.js';
+import { PackedRuns } from './packed-runs.js';
 import { RunsLog, type RunsLogOptions } from './runs-log.js';
 
 export interface RunStoreOptions extends RunsLogOptions {
@@ -12,14 +22,15 @@ export interface RunStoreOptions extends RunsLogOptions {
 }
 
 export class RunStore {
-  private readonly runs = new Map<string, StoredRun>();
-  /** Ids in order of creation (ULIDs sort by time). */
-  private ids: string[] = [];
-  private readonly files = new Map<string, string>();
+  private readonly runs = new PackedRuns();
+  private readonly files = new KnownFiles((key, value) => this.writeLater(key, value));
+  private readonly schedules = new Map<string, ScheduleMark>();
   private readonly reports = new Map<string, Map<string, Report>>();
   private readonly hidden = new Set<string>();
   /** Ids of the runs that have not ended: reports and restarts look at these alone. */
   private readonly open = new Set<string>();
+  /** Ids of ended runs of which a notice is still owed. */
+  private readonly owing = new Set<string>();
   private readonly loadedReports: Report[] = [];
   private readonly changed = new EventEmitter().setMaxListeners(0);
   private readonly log: RunsLog;
@@ -31,8 +42,7 @@ export class RunStore {
   /** Fences earlier writers, loads everything, then follows the reports. */
   async start(): Promise<void> {
     const next = await this.log.open((record) => this.load(record));
-    this.ids = [...this.runs.keys()].sort();
-    for (const run of this.runs.values()) this.index(run);
+    for (const id of this.runs.newest({})) this.index(this.runs.get(id)!);
     for (const report of this.loadedReports.splice(0)) this.keepReport(report);
     this.log.follow(next, (records) => this.onReports(records));
   }
@@ -50,23 +60,30 @@ export class RunStore {
     return this.hidden.has(id) ? undefined : this.runs.get(id);
   }
 
-  /** Newest first, beginning after `cursor` (an id). */
+  /** Newest first, beginning after `cursor` (an id). Looks at no run but those that it answers (and hidden ones). */
   list(args: { pipeline?: string; state?: string; limit: number; cursor?: string }): StoredRun[] {
     const found: StoredRun[] = [];
-    const start = args.cursor === undefined ? this.ids.length : lowerBound(this.ids, args.cursor);
-    for (let i = start - 1; i >= 0 && found.length < args.limit; i--) {
-      const run = this.shown(this.ids[i]!);
-      if (!run) continue;
-      if (args.pipeline !== undefined && run.pipeline !== args.pipeline) continue;
-      if (args.state !== undefined && run.state !== args.state) continue;
-      found.push(run);
+    for (const id of this.runs.newest(args, args.cursor)) {
+      if (found.length >= args.limit) break;
+      const run = this.shown(id);
+      if (run) found.push(run);
     }
     return found;
+  }
+
+  /** Ids of a pipeline's runs below `before` (an id), oldest first. */
+  olderThan(pipeline: string | undefined, before: string): string[] {
+    return this.runs.olderThan({ pipeline }, before);
   }
 
   /** Runs that have not ended, oldest first. */
   unfinished(): StoredRun[] {
     return [...this.open].sort().map((id) => this.runs.get(id)!);
+  }
+
+  /** Ended runs of which a notice is still owed, oldest first. */
+  owingNotice(): StoredRun[] {
+    return [...this.owing].sort().map((id) => this.runs.get(id)!);
   }
 
   /** False while Kafka does not take changes: new uploads are turned away meanwhile. */
@@ -75,15 +92,12 @@ export class RunStore {
   }
 
   countByState(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const run of this.runs.values()) counts.set(run.state, (counts.get(run.state) ?? 0) + 1);
-    return counts;
+    return this.runs.countByState();
   }
 
   /** Records a new run, hidden until {@link show}. Resolves when Kafka has it. */
   async begin(run: StoredRun): Promise<void> {
-    this.runs.set(run.id, run);
-    this.ids.splice(lowerBound(this.ids, run.id), 0, run.id);
+    this.runs.set(run);
     this.hidden.add(run.id);
     this.open.add(run.id);
     this.options.onChange?.(run, null);
@@ -95,25 +109,23 @@ export class RunStore {
     this.changed.emit(id);
   }
 
-  /** The run that has these bytes, when there is one. */
+  /**
+   * The run that has these bytes, when there is one. Where retention has deleted it, what is kept of it:
+   * {@link get} does not know its id any more.
+   */
   knownFile(pipeline: string, sha256: string): StoredRun | undefined {
-    const id = this.files.get(knownFileKey(pipeline, sha256));
-    return id === undefined ? undefined : this.runs.get(id);
+    const known = this.files.find(pipeline, sha256);
+    if (!known) return undefined;
+    return this.runs.get(known.run) ?? (known.kept && runFromMark(pipeline, sha256, known.run, known.kept));
   }
 
   rememberFile(run: StoredRun): void {
-    const key = knownFileKey(run.pipeline, run.sha256!);
-    this.files.set(key, run.id);
-    this.writeLater(key, JSON.stringify({ run: run.id }));
+    this.files.remember(run);
   }
 
   /** Takes the file's mark away when this run set it. */
   forgetFile(run: StoredRun): void {
-    if (run.sha256 === null) return;
-    const key = knownFileKey(run.pipeline, run.sha256);
-    if (this.files.get(key) !== run.id) return;
-    this.files.delete(key);
-    this.writeLater(key, null);
+    this.files.forget(run);
   }
 
   /** The body proved too large or known, or Kafka was away: as if it had never been. */
@@ -121,9 +133,26 @@ export class RunStore {
     this.runs.delete(id);
     this.hidden.delete(id);
     this.open.delete(id);
-    const at = lowerBound(this.ids, id);
-    if (this.ids[at] === id) this.ids.splice(at, 1);
+    this.owing.delete(id);
+    this.changed.emit(id);
     this.writeLater(id, null);
+  }
+
+  /** Retention: an ended run goes, its file stays known. */
+  expire(run: StoredRun): void {
+    this.files.keepAfter(run);
+    this.remove(run.id);
+  }
+
+  /** The last time of its schedule that a pipeline has seen to. */
+  scheduleMark(pipeline: string): ScheduleMark | undefined {
+    return this.schedules.get(pipeline);
+  }
+
+  /** Resolves when Kafka has it. */
+  async markSchedule(pipeline: string, mark: ScheduleMark): Promise<void> {
+    this.schedules.set(pipeline, mark);
+    await this.log.write(scheduleKey(pipeline), JSON.stringify(mark));
   }
 
   /** Folds the event in; visible at once, durable when the promise resolves. */
@@ -132,16 +161,20 @@ export class RunStore {
     if (!before) throw new Error(`run ${id} is not known`);
     const run = foldRun(before, event);
     if (run === before) return run;
-    this.runs.set(id, run);
+    this.runs.set(run);
     const durable = this.log.write(id, JSON.stringify(run));
-    if (ENDED_STATES.has(run.state)) {
-      this.open.delete(id);
-      this.dropReports(run);
-    }
+    this.keepSets(run);
+    if (ENDED_STATES.has(run.state)) this.dropReports(run);
     this.changed.emit(id);
     this.options.onChange?.(run, before);
     await durable;
     return run;
+  }
+
+  /** Calls back after each change of the run until the returned function is called. */
+  onChanged(id: string, listener: () => void): () => void {
+    this.changed.on(id, listener);
+    return () => void this.changed.off(id, listener);
   }
 
   /** Resolves when the run has ended (or is gone), after `ms`, or when `signal` aborts. */
@@ -172,14 +205,19 @@ export class RunStore {
 
   private index(run: StoredRun): void {
     if (!run.internal.received && !ENDED_STATES.has(run.state)) this.hidden.add(run.id);
-    if (ENDED_STATES.has(run.state)) {
-      this.dropReports(run);
-      return;
-    }
-    this.open.add(run.id);
+    this.keepSets(run);
+    if (ENDED_STATES.has(run.state)) return;
     // The mark may have been cut off by a crash: the run itself says that these bytes are known.
-    const known = run.save_to_db && run.sha256 !== null;
-    if (known && !this.files.has(knownFileKey(run.pipeline, run.sha256!))) this.rememberFile(run);
+    const known = run.save_to_db && run.sha256 !== null && !run.internal.abandoning;
+    if (known && !this.files.find(run.pipeline, run.sha256!)) this.rememberFile(run);
+  }
+
+  private keepSets(run: StoredRun): void {
+    const ended = ENDED_STATES.has(run.state);
+    if (ended) this.open.delete(run.id);
+    else this.open.add(run.id);
+    if (ended && !run.notified && run.internal.notify_on?.includes(run.state)) this.owing.add(run.id);
+    else this.owing.delete(run.id);
   }
 
   private load(record: KafkaRecord): void {
@@ -187,10 +225,11 @@ export class RunStore {
     const parsed = parseRunsKey(key);
     if (parsed?.kind === 'run') {
       if (record.value === null) this.runs.delete(key);
-      else this.runs.set(key, JSON.parse(record.value.toString()) as StoredRun);
+      else this.runs.set(JSON.parse(record.value.toString()) as StoredRun);
     } else if (parsed?.kind === 'file') {
-      if (record.value === null) this.files.delete(key);
-      else this.files.set(key, (JSON.parse(record.value.toString()) as { run: string }).run);
+      this.files.load(key, record.value);
+    } else if (parsed?.kind === 'schedule' && record.value !== null) {
+      this.schedules.set(parsed.pipeline, JSON.parse(record.value.toString()) as ScheduleMark);
     } else if (parsed?.kind === 'report' && record.value !== null) {
       this.loadedReports.push(JSON.parse(record.value.toString()) as Report);
     }
@@ -245,16 +284,4 @@ export class RunStore {
 
 function standIn(later: Report, run: StoredRun): Report {
   return { ...later, upload: run.id, written: 0, superseded: 0, failed: 0, failed_keys: [], late: 0 };
-}
-
-/** First index whose id is not below `id`. */
-function lowerBound(ids: readonly string[], id: string): number {
-  let low = 0;
-  let high = ids.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ids[middle]! < id) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
