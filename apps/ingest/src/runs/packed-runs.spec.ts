@@ -5,7 +5,14 @@ import { foldRun, newRun } from './fold-run.js';
 import { PackedRuns } from './packed-runs.js';
 
 function runOf(id: string, pipeline: string, state: RunState): StoredRun {
-  const run = newRun({ id, pipeline, pipelineText: 'x'.repeat(100), fileName: 'é.csv', saveToDb: true, createdAtMs: 1 });
+  const run = newRun({
+    id,
+    pipeline,
+    pipelineText: 'x'.repeat(100),
+    fileName: 'é.csv',
+    saveToDb: true,
+    createdAtMs: 1,
+  });
   return { ...run, state, sha256: 'ab'.repeat(32) };
 }
 
@@ -34,7 +41,8 @@ describe('PackedRuns', () => {
         for (const run of newest) expect(runs.get(run.id)).toEqual(run);
         for (const pipeline of [undefined, 'p', 'q']) {
           for (const state of [undefined, ...RUN_STATES]) {
-            const fits = (run: StoredRun) => (!pipeline || run.pipeline === pipeline) && (!state || run.state === state);
+            const fits = (run: StoredRun) =>
+              (!pipeline || run.pipeline === pipeline) && (!state || run.state === state);
             const ids = newest.filter(fits).map((run) => run.id);
             expect([...runs.newest({ pipeline, state })]).toEqual(ids);
             expect([...runs.newest({ pipeline, state }, 'D')]).toEqual(ids.filter((id) => id < 'D'));
@@ -42,7 +50,9 @@ describe('PackedRuns', () => {
           }
         }
         const counts = Map.groupBy(model.values(), (run) => run.state);
-        expect(runs.countByState()).toEqual(new Map(RUN_STATES.flatMap((s) => (counts.has(s) ? [[s, counts.get(s)!.length]] : []))));
+        expect(runs.countByState()).toEqual(
+          new Map(RUN_STATES.flatMap((s) => (counts.has(s) ? [[s, counts.get(s)!.length]] : []))),
+        );
       }),
       { numRuns: Number(process.env.CAUDAL_CASES ?? 100) },
     );
@@ -57,7 +67,9 @@ describe('PackedRuns', () => {
     });
     const runs = new PackedRuns();
     runs.set(run);
-    const [[, packed]] = [...(runs as unknown as { runs: Map<string, { bytes: Buffer }> }).runs] as [[string, { bytes: Buffer }]];
+    const [[, packed]] = [...(runs as unknown as { runs: Map<string, { bytes: Buffer }> }).runs] as [
+      [string, { bytes: Buffer }],
+    ];
     expect(packed.bytes.length).toBeLessThan(JSON.stringify(run).length / 4);
     expect(runs.get('A')).toEqual(run);
     expect(ENDED_STATES.has(runs.get('A')!.state)).toBe(true);
