@@ -23,6 +23,8 @@ export interface OffsetRecord {
   /** Next offset of the rows partition. */
   next: string;
   stream_time: number | null;
+  /** Control records applied so far: what open sessions refer to (libs/windowing/src/session-drafts.ts). */
+  epoch: number;
   generation: number;
   fingerprint: ReturnType<typeof fingerprint>;
   uploads: Record<string, OpenUpload>;

@@ -80,6 +80,7 @@ export class GroupByTask {
       const groupBy = new GroupBy(this.options.pipeline);
       const offset = await this.restore(session, groupBy, ctx);
       groupBy.advanceStreamTime(offset?.stream_time ?? null);
+      groupBy.beginEpoch(offset?.epoch ?? 0);
       const next = offset ? BigInt(offset.next) : await session.firstOffset();
       this.state = { session, groupBy, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
       return next;
@@ -149,14 +150,14 @@ export class GroupByTask {
       const upload = uploads.get(row.upload) ?? { rows: 0, late: 0 };
       uploads.set(row.upload, upload);
       upload.rows++;
-      if (step.applyRow(row).late) {
+      if (step.applyRow(row).length > 0) {
         upload.late++;
         late++;
       }
     }
     const next = records[at - 1]!.offset + 1n;
     await this.transact(
-      { changes: step.changes(), next, uploads, closing: null, after: [], streamTime: state.groupBy.streamTime },
+      { ...clockOf(state.groupBy), changes: step.changes(), next, uploads, closing: null, after: [] },
       ctx,
     );
     step.commit();
@@ -183,20 +184,18 @@ export class GroupByTask {
     const last = await closeAllButLast(
       () => groupBy.due({ upload: ends ? control.upload : null, streamTime, limit, cancelled }),
       ({ changes }) => {
-        const stay = { next: after - 1n, uploads: state.uploads, streamTime: groupBy.streamTime };
+        const stay = { ...clockOf(groupBy), next: after - 1n, uploads: state.uploads };
         return this.transact({ ...stay, changes, closing, after: [] }, ctx);
       },
     );
     const uploads = copyUploads(state.uploads);
     if (ends) uploads.delete(control.upload);
     const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
-    const newStreamTime = maximum(groupBy.streamTime, streamTime);
-    await this.transact(
-      { changes: last.changes, next: after, uploads, closing: null, after: report, streamTime: newStreamTime },
-      ctx,
-    );
+    const clock = { streamTime: maximum(groupBy.streamTime, streamTime), epoch: groupBy.epoch + 1 };
+    await this.transact({ ...clock, changes: last.changes, next: after, uploads, closing: null, after: report }, ctx);
     last.commit();
     groupBy.advanceStreamTime(streamTime);
+    groupBy.beginEpoch();
     state.uploads = uploads;
   }
 
@@ -243,6 +242,7 @@ export class GroupByTask {
       closing: Closing | null;
       after: OutRecord[];
       streamTime: number | null;
+      epoch: number;
     },
     ctx: TaskContext,
   ): Promise<void> {
@@ -253,6 +253,7 @@ export class GroupByTask {
       version: 1,
       next: String(step.next),
       stream_time: step.streamTime,
+      epoch: step.epoch,
       generation: session.generation,
       fingerprint: this.fingerprint,
       uploads: Object.fromEntries(step.uploads),
@@ -274,6 +275,10 @@ function tryRestore(groupBy: GroupBy, key: string, value: Buffer | null): unknow
   } catch (error) {
     return error;
   }
+}
+
+function clockOf({ streamTime, epoch }: GroupBy): { streamTime: number | null; epoch: number } {
+  return { streamTime, epoch };
 }
 
 function countFeatures(changes: readonly EntryChange[]): number {

@@ -3,7 +3,7 @@ import { changelogKey, encodeFeature, type EntryChange } from './entry-change.js
 import { laterOf, watermarkMs } from './stream-time.js';
 import { assertCurrent, type GroupByState, type ViewState } from './view-state.js';
 import type { WindowId } from './window.js';
-import type { OpenWindow } from './window-store.js';
+import type { OpenEntry, WindowStore } from './window-store.js';
 
 export interface DueArgs {
   /** The upload that has ended, or null when only stream time moves. */
@@ -36,19 +36,17 @@ export function dueEntries(state: GroupByState, args: DueArgs): Due {
   scan: for (const view of state.views) {
     const { name, window } = view.view;
     const dropped = window.type === 'upload' && args.cancelled === true;
-    for (const { id, entries } of dueWindows(view, args.upload, streamTime)) {
-      for (const [group, entry] of entries) {
-        if (closed.length >= args.limit) {
-          done = false;
-          break scan;
-        }
-        closed.push({ view, id, group });
-        changes.push({
-          changelogKey: changelogKey(name, group, id),
-          changelogValue: null,
-          feature: dropped ? null : encodeFeature(view, { id, group, entry, final: true, streamTime }),
-        });
+    for (const { id, group, entry } of dueIn(view, args.upload, streamTime)) {
+      if (closed.length >= args.limit) {
+        done = false;
+        break scan;
       }
+      closed.push({ view, id, group });
+      changes.push({
+        changelogKey: changelogKey(name, group, id),
+        changelogValue: null,
+        feature: dropped ? null : encodeFeature(view, { id, group, entry, final: true, streamTime }),
+      });
     }
   }
   const commit = () => {
@@ -59,9 +57,7 @@ export function dueEntries(state: GroupByState, args: DueArgs): Due {
   return { changes, done, commit };
 }
 
-function dueWindows(state: ViewState, upload: string | null, streamTime: number | null): Iterable<OpenWindow> {
-  const { view, store } = state;
+function dueIn({ view, store }: ViewState, upload: string | null, streamTime: number | null): Iterable<OpenEntry> {
   if (view.window.type !== 'upload') return store.closedBy(watermarkMs(view.window, streamTime));
-  const window = upload === null ? undefined : store.window(upload);
-  return window === undefined ? [] : [window];
+  return upload === null ? [] : (store as WindowStore).ofWindow(upload);
 }

@@ -3,7 +3,8 @@ import { decodeGroup, featureKey, type FeatureRecord, type FeatureValue } from '
 import type { JsonValue } from './aggregates/aggregate.js';
 import { WindowingError } from './errors.js';
 import type { ViewState } from './view-state.js';
-import { parseWindowId, windowEndMs, windowStartMs, type WindowId } from './window.js';
+import type { SessionEntry } from './session-store.js';
+import { parseWindowId, windowStartMs, type WindowId } from './window.js';
 import type { Entry } from './window-store.js';
 
 const NUL = '\u0000';
@@ -12,10 +13,10 @@ const NUL = '\u0000';
 export interface EntryChange {
   /** `<view>` NUL `<group>` NUL `<window>`: start ms, the upload's id, or nothing for all_time. */
   changelogKey: string;
-  /** `[upload, accumulator...]` as JSON; null deletes. */
+  /** `[upload, accumulator...]` as JSON, of a session `[upload, end, floor, floor's epoch, accumulator...]`; null deletes. */
   changelogValue: string | null;
-  /** Key and value for the features topic; null when nothing is to be shown (yet). */
-  feature: { key: string; value: string } | null;
+  /** Key and value for the features topic, a null value retracts; null when nothing is to be shown (yet). */
+  feature: { key: string; value: string | null } | null;
 }
 
 export function changelogKey(view: string, group: string, id: WindowId): string {
@@ -30,8 +31,33 @@ export function parseChangelogKey(key: string): { view: string; group: string; w
   return { view: key.slice(0, first), group: key.slice(first + 1, last), window: key.slice(last + 1) };
 }
 
-export function encodeEntry({ aggregates }: ViewState, entry: Entry): string {
+/** What an entry that a step has changed writes. */
+export function changeOf(
+  state: ViewState,
+  at: { id: WindowId; group: string; entry: Entry; streamTime: number | null },
+): EntryChange {
+  return {
+    changelogKey: changelogKey(state.view.name, at.group, at.id),
+    changelogValue: encodeEntry(state, at.entry),
+    feature: state.showsUpdates ? encodeFeature(state, { ...at, final: false }) : null,
+  };
+}
+
+/** A session that became part of an earlier one: what was shown of it is taken back. */
+export function retractionOf({ view, showsUpdates }: ViewState, startMs: number, group: string): EntryChange {
+  return {
+    changelogKey: changelogKey(view.name, group, startMs),
+    changelogValue: null,
+    feature: showsUpdates ? { key: featureKey(view.name, group, startMs), value: null } : null,
+  };
+}
+
+export function encodeEntry({ aggregates, sessions }: ViewState, entry: Entry): string {
   let json = `[${JSON.stringify(entry.upload)}`;
+  if (sessions !== null) {
+    const { endMs, floorMs, floorEpoch } = entry as SessionEntry;
+    json += `,${endMs},${floorMs},${floorEpoch}`;
+  }
   for (let i = 0; i < aggregates.length; i++) {
     json += `,${jsonText(aggregates[i]!.encode(entry.accumulators[i]))}`;
   }
@@ -44,27 +70,42 @@ function jsonText(value: JsonValue | FeatureValue): string {
 }
 
 /** Throws WindowingError `bad_changelog`. */
-export function decodeEntry({ aggregates }: ViewState, key: string, value: string): Entry {
+export function decodeEntry({ aggregates, sessions }: ViewState, key: string, value: string): Entry {
   let parts: unknown;
   try {
     parts = JSON.parse(value);
   } catch (cause) {
     throw badChangelog(key, 'its value is no JSON', cause);
   }
-  if (!Array.isArray(parts) || parts.length !== aggregates.length + 1 || typeof parts[0] !== 'string') {
+  const before = sessions === null ? 1 : 4;
+  if (!Array.isArray(parts) || parts.length !== aggregates.length + before || typeof parts[0] !== 'string') {
     throw badChangelog(key, `its value is not an upload and ${aggregates.length} accumulators`);
   }
-  const accumulators: unknown[] = parts.slice(1);
+  const span = sessions === null ? null : decodeSpan(key, parts);
+  const accumulators: unknown[] = parts.slice(before);
   try {
-    return { upload: parts[0], accumulators: aggregates.map((aggregate, i) => aggregate.decode(accumulators[i])) };
+    const decoded = aggregates.map((aggregate, i) => aggregate.decode(accumulators[i]));
+    return { upload: parts[0], accumulators: decoded, ...span };
   } catch (cause) {
     throw badChangelog(key, 'an accumulator does not decode', cause);
   }
 }
 
+function decodeSpan(key: string, parts: readonly unknown[]): Omit<SessionEntry, keyof Entry> {
+  const [, endMs, floorMs, floorEpoch] = parts;
+  if (
+    Number.isSafeInteger(endMs) &&
+    (floorMs === null || Number.isSafeInteger(floorMs)) &&
+    Number.isSafeInteger(floorEpoch)
+  ) {
+    return { endMs: endMs as number, floorMs: floorMs as number | null, floorEpoch: floorEpoch as number };
+  }
+  throw badChangelog(key, 'it has no end of its session');
+}
+
 /** The window, once it and the group are seen to fit the view. Throws WindowingError `bad_changelog`. */
-export function decodeWindow({ view }: ViewState, key: string, group: string, text: string): WindowId {
-  const id = parseWindowId(view.window, text);
+export function decodeWindow({ view, windows }: ViewState, key: string, group: string, text: string): WindowId {
+  const id = parseWindowId(view.window.type, windows, text);
   if (id === null) throw badChangelog(key, `"${text}" is no ${view.window.type} window of view "${view.name}"`);
   if (view.groupBy.length > 1 && !isGroup(group, view.groupBy.length)) {
     throw badChangelog(key, `its group is not ${view.groupBy.length} texts`);
@@ -93,11 +134,12 @@ export function badChangelog(key: string, reason: string, cause?: unknown): Wind
 
 /** Key and value of an entry's feature record. */
 export function encodeFeature(
-  { view, aggregates, json }: ViewState,
+  { view, aggregates, json, windows }: ViewState,
   at: { id: WindowId; group: string; entry: Entry; final: boolean; streamTime: number | null },
 ): { key: string; value: string } {
   const { id, group, entry, final, streamTime } = at;
-  const startMs = windowStartMs(view.window, id);
+  const startMs = windowStartMs(id);
+  const endMs = startMs === null ? null : windows === null ? (entry as SessionEntry).endMs : windows.endMs(startMs);
   // Written by hand, in the contract's order: an object would put a column named "1" before one named "a".
   let value = json.head;
   if (json.columns.length === 1) {
@@ -106,7 +148,7 @@ export function encodeFeature(
     const values = decodeGroup(group, json.columns.length);
     for (let i = 0; i < values.length; i++) value += json.columns[i]! + JSON.stringify(values[i]);
   }
-  value += `${json.window}${startMs},"end":${windowEndMs(view.window, id)}},"features":{`;
+  value += `${json.window}${startMs},"end":${endMs}},"features":{`;
   for (let i = 0; i < aggregates.length; i++) {
     value += json.features[i]! + jsonText(aggregates[i]!.result(entry.accumulators[i]));
   }

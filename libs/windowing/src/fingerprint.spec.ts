@@ -29,7 +29,7 @@ describe('fingerprint', () => {
       partitions: 4,
       views: {
         por_hora:
-          '{"group_by":["cidade"],"window":["tumbling",3600000,7200000],' +
+          '{"group_by":["cidade"],"window":["tumbling",3600000,7200000,null],' +
           '"features":[["linhas","count","*"],["total","sum","valor"]],"types":[["cidade","string"],["valor","decimal"]]}',
       },
     });

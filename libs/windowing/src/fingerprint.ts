@@ -1,5 +1,5 @@
 // What a task's state depends on, as stable text: state made under another fingerprint must not be continued.
-import type { Pipeline, View } from '#contracts';
+import type { Pipeline, View, WindowSpec } from '#contracts';
 
 export interface Fingerprint {
   key: string[];
@@ -20,10 +20,24 @@ function viewFingerprint(pipeline: Pipeline, { groupBy, window, features }: View
   const used = [...new Set([...groupBy, ...features.map((feature) => feature.column)])].filter((name) => name !== '*');
   return JSON.stringify({
     group_by: groupBy,
-    window: window.type === 'tumbling' ? [window.type, window.sizeMs, window.graceMs] : [window.type],
+    window: windowFingerprint(window),
     features: features.map(({ name, aggregate, column, q, k }) => [name, aggregate, column, q, k].filter(isGiven)),
     types: used.sort().map((name) => [name, types.get(name) ?? null]),
   });
 }
 
 const isGiven = (part: unknown): boolean => part !== undefined;
+
+/** `emit` is left out: it says what is shown of the state, not what the state is. */
+function windowFingerprint(window: WindowSpec): readonly unknown[] {
+  switch (window.type) {
+    case 'tumbling':
+      return [window.type, window.sizeMs, window.graceMs, window.timeZone];
+    case 'hopping':
+      return [window.type, window.sizeMs, window.advanceMs, window.graceMs, window.timeZone];
+    case 'session':
+      return [window.type, window.gapMs, window.graceMs];
+    default:
+      return [window.type];
+  }
+}

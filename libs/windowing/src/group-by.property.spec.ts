@@ -218,7 +218,7 @@ class Task {
     for (let next = 0; next < rows.length;) {
       const piece = rows.slice(next, next + cycle(this.choices.stepRows, this.steps++));
       const step = this.groupBy.beginStep();
-      const late = piece.filter((row) => step.applyRow(row).late);
+      const late = piece.filter((row) => step.applyRow(row).length > 0);
       if (!this.transact(step)) continue;
       for (const row of late) this.kafka.late.add(`${row.upload}/${row.row}`);
       next += piece.length;
@@ -243,7 +243,7 @@ class Task {
     for (const { changelogKey, changelogValue, feature } of changes) {
       if (changelogValue === null) this.changelog.delete(changelogKey);
       else this.changelog.set(changelogKey, changelogValue);
-      if (feature !== null) this.kafka.features[feature.key] = feature.value;
+      if (feature !== null) this.kafka.features[feature.key] = feature.value!;
     }
     step.commit();
     expect(this.groupBy.size).toBe(this.changelog.size);

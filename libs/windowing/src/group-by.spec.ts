@@ -49,7 +49,7 @@ const ROWS = [
 describe('GroupBy', () => {
   it('computes the example', () => {
     const due = applied(new GroupBy(pipeline), ROWS).due({ upload: 'u1', streamTime: DAY_MS, limit: 10 });
-    const records = due.changes.map((change) => JSON.parse(change.feature!.value) as FeatureRecord);
+    const records = due.changes.map((change) => JSON.parse(change.feature!.value!) as FeatureRecord);
     expect(records.map((record) => [record.key.cidade, record.features])).toEqual([
       ['São Paulo', { quantidade_empresas: 3, capital_social_medio: '65000', capital_social_total: '195000' }],
       ['Rio de Janeiro', { quantidade_empresas: 1, capital_social_medio: null, capital_social_total: null }],

@@ -14,13 +14,18 @@ export class GroupBy {
 
   constructor(pipeline: Pipeline) {
     const views = pipeline.views.map((view) => new ViewState(view, pipeline));
-    this.state = { views, streamTime: null, revision: 0 };
+    this.state = { views, streamTime: null, epoch: 0, revision: 0 };
     this.byName = new Map(views.map((state) => [state.view.name, state]));
   }
 
   /** Epoch ms; null before the first upload has ended. */
   get streamTime(): number | null {
     return this.state.streamTime;
+  }
+
+  /** Control records applied so far; kept with stream time, since sessions restored from a changelog refer to it. */
+  get epoch(): number {
+    return this.state.epoch;
   }
 
   /** Open (view, group, window) entries. */
@@ -58,7 +63,7 @@ export class GroupBy {
   /**
    * Everything due when this upload's end, or a watermark, is applied: the upload windows of `upload`, and time
    * windows with `end <= max(streamTime, new stream time) - grace`. At most `limit` entries a call; commit and call
-   * again until `done`, then {@link advanceStreamTime}. Changes nothing itself.
+   * again until `done`, then {@link advanceStreamTime} and {@link beginEpoch}. Changes nothing itself.
    */
   due(args: DueArgs): Due {
     return dueEntries(this.state, args);
@@ -69,14 +74,18 @@ export class GroupBy {
     this.state.streamTime = laterOf(this.state.streamTime, time);
   }
 
+  /** A control record has been applied, or (`epoch`) the state of a task is restored: see session-drafts.ts. */
+  beginEpoch(epoch = this.state.epoch + 1): void {
+    this.state.epoch = epoch;
+  }
+
   /** Every open entry as a feature record: what a rehearsal answers. Upload windows are `final`. */
   *results(): Generator<FeatureRecord> {
     const { streamTime } = this.state;
     for (const state of this.state.views) {
       const final = state.view.window.type === 'upload';
-      for (const { id, entries } of state.store.windows()) {
-        for (const [group, entry] of entries) yield featureRecord(state, { id, group, entry, final, streamTime });
-      }
+      for (const { id, group, entry } of state.store)
+        yield featureRecord(state, { id, group, entry, final, streamTime });
     }
   }
 

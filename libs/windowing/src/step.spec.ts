@@ -96,9 +96,10 @@ describe('Step', () => {
     const groupBy = new GroupBy(pipeline);
     groupBy.advanceStreamTime(4000);
     const step = groupBy.beginStep();
-    expect(step.applyRow(row('A', 1999))).toEqual({ late: true });
-    expect(step.entries).toBe(2);
-    expect(step.applyRow(row('A', 2000))).toEqual({ late: false });
+    const window = { type: 'tumbling', start: 1000, end: 2000 };
+    expect(step.applyRow(row('A', 1999))).toEqual([{ view: 'por_segundo', window, lateByMs: 0 }]);
+    expect([step.entries, step.records]).toEqual([2, 4]); // a late record, and what the other views write
+    expect(step.applyRow(row('A', 2000))).toEqual([]);
     expect(step.entries).toBe(3);
   });
 
@@ -133,7 +134,9 @@ describe('Step', () => {
     expect(() => step.applyRow(row('A', 0))).toThrow(code('stale_step'));
     const next = groupBy.beginStep();
     groupBy.advanceStreamTime(0);
-    expect(next.applyRow(row('A', 0))).toEqual({ late: false });
+    expect(next.applyRow(row('A', 0))).toEqual([]);
+    groupBy.beginEpoch();
+    expect(() => next.applyRow(row('A', 0))).toThrow(code('stale_step'));
   });
 
   it('groups views by their own order of the columns', () => {

@@ -1,153 +1,105 @@
 // Rows of one transaction, aggregated beside the store: nothing is changed there before commit(), so a step that
 // fails is simply dropped.
 import type { Row } from '#contracts';
-import { encodeEntry, encodeFeature, changelogKey, type EntryChange } from './entry-change.js';
+import type { EntryChange } from './entry-change.js';
 import { WindowingError } from './errors.js';
-import { isClosed, watermarkMs } from './stream-time.js';
+import type { LateWindow } from './late-window.js';
+import { SessionDrafts } from './session-drafts.js';
+import { watermarkMs } from './stream-time.js';
 import { assertCurrent, type GroupByState, type ViewState } from './view-state.js';
-import { windowEndMs, type WindowId } from './window.js';
-import { windowFor } from './windows-for.js';
-import type { Entry } from './window-store.js';
-
-type Drafts = Map<string, Entry>;
+import { WindowDrafts } from './window-drafts.js';
 
 /** The overlay over one view's store. */
-interface ViewDrafts {
+interface ViewStep {
   readonly state: ViewState;
   /** Whether it groups as the view before it does: the group's text is made once for both. */
   readonly groupsAsPrevious: boolean;
-  readonly watermarkMs: number | null;
-  readonly windows: Map<WindowId, Drafts>;
-  /** The window of the row before: rows of one file mostly stay in it. */
-  lastId: WindowId | null;
-  lastDrafts: Drafts | null;
+  readonly drafts: WindowDrafts | SessionDrafts;
 }
 
-const ON_TIME = Object.freeze({ late: false });
-const LATE = Object.freeze({ late: true });
+const ON_TIME: readonly LateWindow[] = [];
 
 /** Made by `GroupBy.beginStep`. After a throw it must be dropped: the row may be in some views only. */
 export class Step {
   /** The most by which one row raises `records`. */
   readonly maxRecordsPerRow: number;
-  private readonly views: readonly ViewDrafts[];
+  private readonly views: readonly ViewStep[];
   private readonly streamTime: number | null;
+  private readonly epoch: number;
   private readonly revision: number;
-  private entryCount = 0;
-  private recordCount = 0;
+  private readonly recordsPerEntry: readonly number[];
+  private lateCount = 0;
   // Every row brings its own copy of its upload's id: the first is kept, so that entries share one.
   private upload = '';
 
   constructor(private readonly state: GroupByState) {
     this.revision = state.revision;
     this.streamTime = state.streamTime;
-    this.maxRecordsPerRow = state.views.reduce((sum, view) => sum + view.recordsPerEntry, 0);
+    this.epoch = state.epoch;
+    this.recordsPerEntry = state.views.map((view) => view.recordsPerEntry);
+    this.maxRecordsPerRow = state.views.reduce((sum, view) => sum + view.entriesPerRow * view.recordsPerEntry, 0);
     this.views = state.views.map((view, i) => ({
       state: view,
       groupsAsPrevious: i > 0 && sameOrder(view.view.groupBy, state.views[i - 1]!.view.groupBy),
-      watermarkMs: watermarkMs(view.view.window, state.streamTime),
-      windows: new Map(),
-      lastId: null,
-      lastDrafts: null,
+      drafts: draftsOf(view, state),
     }));
   }
 
   /** Changed entries so far. */
   get entries(): number {
-    return this.entryCount;
+    return this.views.reduce((sum, { drafts }) => sum + drafts.entries, 0);
   }
 
-  /** Kafka records that this step will write so far: changelog and features. */
+  /** Kafka records that this step will write so far: changelog, features, and a late record per closed window. */
   get records(): number {
-    return this.recordCount;
+    let sum = this.lateCount;
+    for (let i = 0; i < this.views.length; i++) sum += this.views[i]!.drafts.entries * this.recordsPerEntry[i]!;
+    return sum;
   }
 
   /**
-   * Adds the row to every view; a view in which it is late skips it. `late`: in at least one view.
+   * Adds the row to every view; windows that are closed skip it, and are the answer: none when the row is on time.
    * Throws WindowingError `bad_row`, `bad_decimal`, or `stale_step` when entries or stream time changed since the beginning.
    */
-  applyRow(row: Row): { late: boolean } {
+  applyRow(row: Row): readonly LateWindow[] {
     this.assertCurrent();
     if (row.upload !== this.upload) this.upload = row.upload;
-    let late = false;
+    let late = ON_TIME;
     let group = '';
     for (let i = 0; i < this.views.length; i++) {
-      const drafts = this.views[i]!;
-      if (!drafts.groupsAsPrevious) group = drafts.state.groupOf(row);
-      const spec = drafts.state.view.window;
-      const id = windowFor(spec, this.upload, row.time);
-      if (isClosed(windowEndMs(spec, id), drafts.watermarkMs)) {
-        late = true;
-        continue;
-      }
-      const entry = this.draft(drafts, id, group);
-      entry.upload = this.upload;
-      drafts.state.addRow(entry, row);
+      const { state, groupsAsPrevious, drafts } = this.views[i]!;
+      if (!groupsAsPrevious) group = state.groupOf(row);
+      const closed = drafts.apply(row, this.upload, group);
+      if (closed.length > 0) late = late.length === 0 ? closed : [...late, ...closed];
     }
-    return late ? LATE : ON_TIME;
+    this.lateCount += late.length;
+    return late;
   }
 
-  /** What to write: upload windows to the changelog only, the others with their feature, `final` false. */
+  /** What to write: changelog entries, with their feature (`final` false) where the view shows updates. */
   changes(): EntryChange[] {
-    const changes: EntryChange[] = [];
-    for (const { state, windows } of this.views) {
-      const { name, window } = state.view;
-      for (const [id, drafts] of windows) {
-        for (const [group, entry] of drafts) {
-          changes.push({
-            changelogKey: changelogKey(name, group, id),
-            changelogValue: encodeEntry(state, entry),
-            feature:
-              window.type === 'upload'
-                ? null
-                : encodeFeature(state, { id, group, entry, final: false, streamTime: this.streamTime }),
-          });
-        }
-      }
-    }
-    return changes;
+    return this.views.flatMap(({ drafts }) => drafts.changes(this.streamTime));
   }
 
   /** Puts the step into the store, once what {@link changes} gave is committed in Kafka. The step ends here. */
   commit(): void {
     this.assertCurrent();
-    for (const { state, windows } of this.views) {
-      for (const [id, drafts] of windows) {
-        for (const [group, entry] of drafts) state.store.put(id, group, entry);
-      }
-    }
+    for (const { drafts } of this.views) drafts.commit();
     this.state.revision++;
-  }
-
-  private draft(view: ViewDrafts, id: WindowId, group: string): Entry {
-    const drafts = view.lastId === id ? view.lastDrafts! : draftsOf(view, id);
-    let entry = drafts.get(group);
-    if (entry === undefined) {
-      const stored = view.state.store.get(id, group);
-      entry = stored === undefined ? view.state.newEntry(this.upload) : view.state.cloneEntry(stored);
-      drafts.set(group, entry);
-      this.entryCount++;
-      this.recordCount += view.state.recordsPerEntry;
-    }
-    return entry;
   }
 
   private assertCurrent(): void {
     assertCurrent(this.state, this.revision);
-    if (this.state.streamTime === this.streamTime) return;
+    if (this.state.streamTime === this.streamTime && this.state.epoch === this.epoch) return;
     throw new WindowingError('stale_step', 'stream time moved within a step: handle control records between steps');
   }
 }
 
-function draftsOf(view: ViewDrafts, id: WindowId): Drafts {
-  let drafts = view.windows.get(id);
-  if (drafts === undefined) {
-    drafts = new Map();
-    view.windows.set(id, drafts);
-  }
-  view.lastId = id;
-  view.lastDrafts = drafts;
-  return drafts;
+function draftsOf(view: ViewState, { streamTime, epoch }: GroupByState): WindowDrafts | SessionDrafts {
+  const { window } = view.view;
+  const watermark = watermarkMs(window, streamTime);
+  if (window.type !== 'session') return new WindowDrafts(view, watermark);
+  return new SessionDrafts(view, view.sessions!, { gapMs: window.gapMs, watermarkMs: watermark, epoch });
 }
 
 function sameOrder(a: readonly string[], b: readonly string[]): boolean {

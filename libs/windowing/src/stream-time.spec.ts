@@ -1,5 +1,5 @@
-// Stream time, watermark, closed windows.
-import { isClosed, laterOf, watermarkMs } from './stream-time.js';
+// Stream time and watermark.
+import { laterOf, watermarkMs } from './stream-time.js';
 
 describe('stream time', () => {
   it('never goes back, and null is none yet', () => {
@@ -20,10 +20,5 @@ describe('stream time', () => {
     ).toBeNull();
     expect(watermarkMs({ type: 'upload' }, 1000)).toBeNull();
     expect(watermarkMs({ type: 'all_time' }, 1000)).toBeNull();
-  });
-
-  it('closes a window when its end is at or below the watermark', () => {
-    expect([isClosed(1000, 999), isClosed(1000, 1000), isClosed(1000, 1001)]).toEqual([false, true, true]);
-    expect([isClosed(1000, null), isClosed(null, 5)]).toEqual([false, false]);
   });
 });

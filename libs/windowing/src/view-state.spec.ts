@@ -60,7 +60,7 @@ describe('ViewState', () => {
 
 describe('assertCurrent', () => {
   it('refuses what was made from an older state', () => {
-    const groupBy = { views: [], streamTime: null, revision: 3 };
+    const groupBy = { views: [], streamTime: null, epoch: 0, revision: 3 };
     expect(() => assertCurrent(groupBy, 3)).not.toThrow();
     expect(() => assertCurrent(groupBy, 2)).toThrow(expect.objectContaining({ code: 'stale_step', retriable: false }));
   });

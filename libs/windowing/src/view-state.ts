@@ -1,14 +1,18 @@
 // One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
-import { cellText, encodeGroup, type Pipeline, type Row, type View } from '#contracts';
+import { cellText, encodeGroup, isTimeWindow, type Pipeline, type Row, type View } from '#contracts';
 import type { Aggregate } from './aggregates/aggregate.js';
 import { aggregateFor } from './aggregates/aggregate-for.js';
 import { WindowingError } from './errors.js';
-import { WindowStore, type Entry } from './window-store.js';
+import { fixedWindows, type FixedWindows } from './fixed-windows.js';
+import { SessionStore } from './session-store.js';
+import { WindowStore, type Entry, type EntryStore } from './window-store.js';
 
 /** What a step or a closing was made from; whoever changes entries raises `revision`. */
 export interface GroupByState {
   readonly views: readonly ViewState[];
   streamTime: number | null;
+  /** How many control records have been applied: see session-drafts.ts. */
+  epoch: number;
   revision: number;
 }
 
@@ -32,7 +36,11 @@ interface FeatureJson {
 }
 
 export class ViewState {
-  readonly store: WindowStore;
+  readonly store: EntryStore;
+  /** The store of a session view; null for the other kinds. */
+  readonly sessions: SessionStore | null = null;
+  /** Null for windows that are not of time, and for sessions. */
+  readonly windows: FixedWindows | null = null;
   readonly aggregates: readonly Aggregate<unknown>[];
   readonly json: FeatureJson;
   /** A feature's column, null for `*`. */
@@ -43,7 +51,14 @@ export class ViewState {
     pipeline: Pipeline,
   ) {
     const types = new Map(pipeline.columns.map((column) => [column.name, column.type]));
-    this.store = new WindowStore(view.window);
+    const { window } = view;
+    if (window.type === 'session') {
+      this.sessions = new SessionStore(window.graceMs !== null);
+      this.store = this.sessions;
+    } else {
+      this.windows = fixedWindows(window);
+      this.store = new WindowStore(this.windows);
+    }
     this.aggregates = view.features.map((feature) => aggregateFor(feature, types.get(feature.column) ?? null));
     this.columns = view.features.map((feature) => (feature.column === '*' ? null : feature.column));
     this.json = {
@@ -54,9 +69,20 @@ export class ViewState {
     };
   }
 
+  /** Whether each change of an entry is a feature record; else only its end is. */
+  get showsUpdates(): boolean {
+    const { window } = this.view;
+    return isTimeWindow(window) ? window.emit === 'updates' : window.type === 'all_time';
+  }
+
   /** Kafka records that a changed entry becomes: its changelog, and where it shows at once its feature. */
   get recordsPerEntry(): number {
-    return this.view.window.type === 'upload' ? 1 : 2;
+    return this.showsUpdates ? 2 : 1;
+  }
+
+  /** The most entries that one row changes: of a session, the one that it makes of the two that it may join. */
+  get entriesPerRow(): number {
+    return this.sessions !== null ? 3 : (this.windows?.perRow ?? 1);
   }
 
   newEntry(upload: string): Entry {
@@ -66,6 +92,11 @@ export class ViewState {
   cloneEntry(entry: Entry): Entry {
     const { upload, accumulators } = entry;
     return { upload, accumulators: this.aggregates.map((aggregate, i) => aggregate.clone(accumulators[i])) };
+  }
+
+  /** `into` becomes what it had been, had it seen the rows of `other` too. */
+  mergeEntry(into: Entry, other: Entry): void {
+    this.aggregates.forEach((aggregate, i) => aggregate.merge(into.accumulators[i], other.accumulators[i]));
   }
 
   addRow(entry: Entry, row: Row): void {

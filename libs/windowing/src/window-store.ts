@@ -1,6 +1,6 @@
 // The open entries of one view: window -> group -> entry, with the windows of time in the order of their ends.
-import type { WindowSpec } from '#contracts';
-import { windowEndMs, type WindowId } from './window.js';
+import type { FixedWindows } from './fixed-windows.js';
+import type { WindowId } from './window.js';
 
 /** What is kept of one (group, window). */
 export interface Entry {
@@ -10,14 +10,31 @@ export interface Entry {
   readonly accumulators: readonly unknown[];
 }
 
-export interface OpenWindow {
+export interface OpenEntry<E extends Entry = Entry> {
+  readonly id: WindowId;
+  readonly group: string;
+  readonly entry: E;
+}
+
+/** What a view's entries lie in: a {@link WindowStore}, or for sessions a `SessionStore`. */
+export interface EntryStore<E extends Entry = Entry> extends Iterable<OpenEntry<E>> {
+  /** Entries, over all windows. */
+  readonly size: number;
+  get(id: WindowId, group: string): E | undefined;
+  put(id: WindowId, group: string, entry: E): void;
+  delete(id: WindowId, group: string): void;
+  /** The entries of the windows with `end <= watermarkMs`, by end. Costs nothing while there are none. */
+  closedBy(watermarkMs: number | null): Iterable<OpenEntry<E>>;
+}
+
+interface OpenWindow {
   readonly id: WindowId;
   /** Exclusive, epoch ms; null for windows that are not of time. */
   readonly endMs: number | null;
   readonly entries: Map<string, Entry>;
 }
 
-export class WindowStore {
+export class WindowStore implements EntryStore {
   private readonly open = new Map<WindowId, OpenWindow>();
   // Windows of time, for scans by end. Sorted only when something is due; windows that were emptied stay until then.
   private byEnd: OpenWindow[] = [];
@@ -25,19 +42,11 @@ export class WindowStore {
   private earliestEndMs = Number.POSITIVE_INFINITY;
   private entries = 0;
 
-  constructor(private readonly spec: WindowSpec) {}
+  /** `fixed`: null for windows that are not of time. */
+  constructor(private readonly fixed: FixedWindows | null) {}
 
-  /** Entries, over all windows. */
   get size(): number {
     return this.entries;
-  }
-
-  window(id: WindowId): OpenWindow | undefined {
-    return this.open.get(id);
-  }
-
-  windows(): Iterable<OpenWindow> {
-    return this.open.values();
   }
 
   get(id: WindowId, group: string): Entry | undefined {
@@ -58,18 +67,27 @@ export class WindowStore {
     if (window.entries.size === 0) this.open.delete(id);
   }
 
-  /** The windows with `end <= watermarkMs`, by end. Costs nothing while there are none. */
-  *closedBy(watermarkMs: number | null): Generator<OpenWindow> {
+  *closedBy(watermarkMs: number | null): Generator<OpenEntry> {
     if (watermarkMs === null || this.earliestEndMs > watermarkMs) return;
     this.sortByEnd();
     for (const window of this.byEnd) {
       if (window.endMs! > watermarkMs) return;
-      yield window;
+      yield* entriesOf(window);
     }
   }
 
+  /** The entries of one window. */
+  *ofWindow(id: WindowId): Generator<OpenEntry> {
+    const window = this.open.get(id);
+    if (window !== undefined) yield* entriesOf(window);
+  }
+
+  *[Symbol.iterator](): Generator<OpenEntry> {
+    for (const window of this.open.values()) yield* entriesOf(window);
+  }
+
   private openWindow(id: WindowId): OpenWindow {
-    const endMs = windowEndMs(this.spec, id);
+    const endMs = this.fixed === null ? null : this.fixed.endMs(id as number);
     const window: OpenWindow = { id, endMs, entries: new Map() };
     this.open.set(id, window);
     if (endMs !== null) {
@@ -86,4 +104,8 @@ export class WindowStore {
     this.sorted = true;
     this.earliestEndMs = this.byEnd[0]?.endMs ?? Number.POSITIVE_INFINITY;
   }
+}
+
+function* entriesOf({ id, entries }: OpenWindow): Generator<OpenEntry> {
+  for (const [group, entry] of entries) yield { id, group, entry };
 }

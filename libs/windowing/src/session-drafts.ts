@@ -1,0 +1,159 @@
+// The overlay of one step over one view's sessions. A row makes the session [time, time + gap), which becomes one with the
+// sessions that it overlaps; rows exactly `gap` apart only touch. What a session loses its start to is retracted.
+//
+// Lateness must not depend on the order of rows within their file. So a row whose own session is closed is judged by
+// the sessions of its group as they stood when the epoch (since the last control record) began: it is on time when it
+// would have joined one of them. Each entry carries what that takes, its floor. docs/decisions/0005-session-lateness.md
+import type { Row } from '#contracts';
+import { changeOf, retractionOf, type EntryChange } from './entry-change.js';
+import { firstWhere } from './first-where.js';
+import type { LateWindow } from './late-window.js';
+import { sessionAt, type Session, type SessionEntry, type SessionStore } from './session-store.js';
+import type { ViewState } from './view-state.js';
+
+interface Draft {
+  readonly startMs: number;
+  readonly entry: SessionEntry;
+}
+
+/** A session that a row joins; a stored one is copied before it changes. */
+interface Found extends Draft {
+  readonly isStored: boolean;
+  /** Its start when this epoch began; null: it did not exist then. */
+  readonly floorMs: number | null;
+}
+
+interface GroupDrafts {
+  readonly stored: readonly Session[];
+  /** By start, as `stored`; with it, less what was touched, all sessions of the group. */
+  readonly drafts: Draft[];
+  /** By start, what this step writes: a draft's entry, or null for a stored session that is no more. */
+  readonly touched: Map<number, SessionEntry | null>;
+}
+
+const ON_TIME: readonly LateWindow[] = [];
+
+export class SessionDrafts {
+  private readonly groups = new Map<string, GroupDrafts>();
+  /** Changed and retracted sessions so far. */
+  entries = 0;
+
+  constructor(
+    private readonly state: ViewState,
+    private readonly store: SessionStore,
+    private readonly time: { readonly gapMs: number; readonly watermarkMs: number | null; readonly epoch: number },
+  ) {}
+
+  /** Adds the row to the session that it makes or joins; answers the closed one when it is late. */
+  apply(row: Row, upload: string, group: string): readonly LateWindow[] {
+    const { watermarkMs, gapMs } = this.time;
+    const endMs = row.time + gapMs;
+    const of = this.draftsOf(group);
+    const found = this.overlapped(of, row.time, endMs);
+    if (
+      watermarkMs !== null &&
+      endMs <= watermarkMs &&
+      !found.some(({ floorMs }) => floorMs !== null && floorMs < endMs)
+    ) {
+      const window = { type: 'session', start: row.time, end: endMs } as const;
+      return [{ view: this.state.view.name, window, lateByMs: watermarkMs - endMs }];
+    }
+    const entry = this.join(of, found, { startMs: row.time, endMs, upload });
+    entry.upload = upload;
+    this.state.addRow(entry, row);
+    return ON_TIME;
+  }
+
+  /** Retractions of a group stand before what took their place. */
+  changes(streamTime: number | null): EntryChange[] {
+    const changes: EntryChange[] = [];
+    for (const [group, { touched }] of this.groups) {
+      for (const [id, entry] of touched) if (entry === null) changes.push(retractionOf(this.state, id, group));
+      for (const [id, entry] of touched) {
+        if (entry !== null) changes.push(changeOf(this.state, { id, group, entry, streamTime }));
+      }
+    }
+    return changes;
+  }
+
+  commit(): void {
+    for (const [group, { touched }] of this.groups) {
+      for (const [id, entry] of touched) {
+        if (entry === null) this.store.delete(id, group);
+        else this.store.put(id, group, entry);
+      }
+    }
+  }
+
+  private draftsOf(group: string): GroupDrafts {
+    let of = this.groups.get(group);
+    if (of === undefined) {
+      of = { stored: this.store.of(group), drafts: [], touched: new Map() };
+      this.groups.set(group, of);
+    }
+    return of;
+  }
+
+  /** The sessions that overlap [startMs, endMs): drafts first, then stored ones. */
+  private overlapped({ stored, drafts, touched }: GroupDrafts, startMs: number, endMs: number): Found[] {
+    const found: Found[] = [];
+    for (let at = firstWhere(drafts, ({ entry }) => entry.endMs > startMs); at < drafts.length; at++) {
+      const { startMs: start, entry } = drafts[at]!;
+      if (start >= endMs) break;
+      found.push({ startMs: start, entry, isStored: false, floorMs: entry.floorMs });
+    }
+    for (let at = firstWhere(stored, ({ entry }) => entry.endMs > startMs); at < stored.length; at++) {
+      const { startMs: start, entry } = stored[at]!;
+      if (start >= endMs) break;
+      if (touched.has(start)) continue;
+      const floorMs = entry.floorEpoch === this.time.epoch ? entry.floorMs : start;
+      found.push({ startMs: start, entry, isStored: true, floorMs });
+    }
+    return found;
+  }
+
+  /** The draft of the one session that covers the span and all that it overlaps. */
+  private join(
+    of: GroupDrafts,
+    found: readonly Found[],
+    span: { startMs: number; endMs: number; upload: string },
+  ): SessionEntry {
+    const [first, ...others] = found;
+    const entry = this.draftOf(first, span);
+    entry.endMs = Math.max(entry.endMs, span.endMs);
+    for (const other of others) {
+      this.state.mergeEntry(entry, other.entry);
+      entry.endMs = Math.max(entry.endMs, other.entry.endMs);
+      if (other.floorMs !== null) entry.floorMs = Math.min(entry.floorMs ?? other.floorMs, other.floorMs);
+    }
+    const startMs = found.reduce((least, other) => Math.min(least, other.startMs), span.startMs);
+    if (others.length === 0 && of.touched.get(startMs) === entry) return entry;
+    for (const other of found) this.forget(of, other);
+    const place = firstWhere(of.drafts, (draft) => draft.startMs > startMs);
+    of.drafts.splice(place, 0, { startMs, entry });
+    this.touch(of, startMs, entry);
+    return entry;
+  }
+
+  private draftOf(found: Found | undefined, span: { endMs: number; upload: string }): SessionEntry {
+    const floorEpoch = this.time.epoch;
+    if (found === undefined) {
+      return { ...this.state.newEntry(span.upload), endMs: span.endMs, floorMs: null, floorEpoch };
+    }
+    const { entry, isStored, floorMs } = found;
+    return isStored ? { ...this.state.cloneEntry(entry), endMs: entry.endMs, floorMs, floorEpoch } : entry;
+  }
+
+  /** A draft that was never stored leaves no trace; a stored session is retracted, unless its start is taken again. */
+  private forget(of: GroupDrafts, { startMs, entry }: Draft): void {
+    const at = firstWhere(of.drafts, (draft) => draft.startMs >= startMs);
+    if (of.drafts[at]?.entry === entry) of.drafts.splice(at, 1);
+    if (sessionAt(of.stored, startMs) !== undefined) this.touch(of, startMs, null);
+    else if (of.touched.delete(startMs)) this.entries--;
+  }
+
+  private touch({ touched }: GroupDrafts, startMs: number, entry: SessionEntry | null): void {
+    if (!touched.has(startMs)) this.entries++;
+    touched.set(startMs, entry);
+  }
+}
