@@ -1,5 +1,6 @@
-// Who gets which partition: evenly, and everyone keeps what it has, because moving a task means restoring its state.
-// Members say what they own, and since which generation, in the userData of their join request.
+// Who gets which task: evenly, and everyone keeps what it has, because moving a task means restoring its state.
+// Task p is partition p of every topic of the group, always in one process. Members say which tasks they own, and since
+// which generation, in the userData of their join request.
 import type { PartitionAssigner } from 'kafkajs';
 import { kafkajs } from './kafkajs.js';
 
@@ -53,7 +54,7 @@ function decodeClaim(userData: Buffer): Claim {
   return { generation: -1, partitions: [] };
 }
 
-/** The assigner of one member; `owned` is asked at every join. One topic a group: task p = partition p. */
+/** The assigner of one member; `owned` is asked at every join. */
 export function stickyAssigner(owned: () => Claim): PartitionAssigner {
   return ({ cluster }) => ({
     name: NAME,
@@ -67,9 +68,13 @@ export function stickyAssigner(owned: () => Claim): PartitionAssigner {
       }),
     }),
     assign: async ({ members, topics }) => {
-      const topic = topics[0];
-      if (topic === undefined) return [];
-      const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
+      const partitionsOf = new Map(
+        topics.map((topic) => [
+          topic,
+          new Set(cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)),
+        ]),
+      );
+      const tasks = new Set([...partitionsOf.values()].flatMap((partitions) => [...partitions]));
       const claims = new Map(
         members.map(({ memberId, memberMetadata }) => {
           const userData = MemberMetadata.decode(memberMetadata)?.userData;
@@ -77,14 +82,16 @@ export function stickyAssigner(owned: () => Claim): PartitionAssigner {
         }),
       );
       const assigned = assignSticky(
-        partitions.sort((a, b) => a - b),
+        [...tasks].sort((a, b) => a - b),
         claims,
       );
       return [...assigned].map(([memberId, list]) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({
           version: VERSION,
-          assignment: { [topic]: list },
+          assignment: Object.fromEntries(
+            [...partitionsOf].map(([topic, partitions]) => [topic, list.filter((task) => partitions.has(task))]),
+          ),
           userData: Buffer.alloc(0),
         }),
       }));
