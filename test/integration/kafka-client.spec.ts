@@ -1,5 +1,5 @@
 // libs/kafka on a real broker: topics, transactions and fences, reads over every kind of tail.
-import { KafkaError, type KafkaRecord, type OutRecord } from '#kafka';
+import { KafkaError, type KafkaRecord, type OutRecord, type ReadProgress } from '#kafka';
 import { cutConnections, SpecTopics, until } from './kafka-topics.js';
 
 const topics = new SpecTopics();
@@ -229,14 +229,14 @@ describe('readPartition', () => {
       values.push(String(record.value));
       return values.length === 5 ? false : undefined;
     };
-    const onProgress: [bigint, bigint][] = [];
+    const progress: ReadProgress[] = [];
     const range = { topic, partition: 0, from: 2n, to: 5n };
     expect(await client.readPartition({ ...range, onRecord })).toEqual({ next: 5n, records: 3 });
     expect(await client.readPartition({ topic, partition: 0, from: 6n, onRecord })).toEqual({ next: 8n, records: 2 });
     expect(values).toEqual(['2', '3', '4', '6', '7']);
     const whole = { topic, partition: 0, to: 99n, onRecord: () => undefined };
-    await client.readPartition({ ...whole, onProgress: (next, end) => void onProgress.push([next, end]) });
-    expect(onProgress.at(-1)).toEqual([10n, 10n]);
+    await client.readPartition({ ...whole, onProgress: (now) => void progress.push(now) });
+    expect(progress.at(-1)).toEqual({ start: 0n, next: 10n, end: 10n, records: 10 });
     expect(await client.readPartition({ topic, partition: 0, from: 40n, onRecord })).toEqual({ next: 40n, records: 0 });
   });
 

@@ -67,6 +67,7 @@ function contextOf(assertOwned: () => void = () => undefined): TaskContext {
     partition: 0,
     signal,
     assertOwned,
+    restoring: () => undefined,
     advance: () => undefined,
     commitOffset: async () => {},
   };

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
-import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent } from '#kafka';
+import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent, type Restoring } from '#kafka';
 import {
   AggregatorMetrics,
   createLogger,
@@ -34,9 +34,17 @@ function openTransport(
       groupId: groupIds.aggregator(config.topicPrefix, name),
       topic: pipelineTopics(config.topicPrefix, name).rows,
       sessionTimeoutMs: config.sessionTimeoutMs,
-      onEvent: (event) => logTaskEvent(kafkaLogger(logger), name, event),
+      onEvent: (event) => {
+        logTaskEvent(kafkaLogger(logger), name, event);
+        if (event.kind === 'ready' && event.restored !== null) countRestore(name, event.restored);
+      },
     })),
   });
+}
+
+function countRestore(pipeline: string, { records, seconds }: Restoring): void {
+  metrics.restoredRecords.inc({ pipeline }, records);
+  metrics.restoreSeconds.observe({ pipeline }, seconds);
 }
 
 const config = configOrExit('aggregator');

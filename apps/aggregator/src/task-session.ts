@@ -58,6 +58,7 @@ export class TaskSession {
       topic: topics.changelog,
       partition,
       signal: ctx.signal,
+      onProgress: (progress) => ctx.restoring(progress),
       onRecord: ({ key, value }) => {
         const name = key!.toString();
         if (name === OFFSET_KEY) offset = JSON.parse(value!.toString()) as Offset;

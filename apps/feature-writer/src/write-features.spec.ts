@@ -81,7 +81,8 @@ class Bench {
       this.onCommit();
       this.kafka.groupOffsets.set(group, next);
     };
-    const hold = { signal, assertOwned: () => undefined, advance: () => undefined, commitOffset };
+    const nothing = () => undefined;
+    const hold = { signal, assertOwned: nothing, restoring: nothing, advance: nothing, commitOffset };
     return { topic: topics.features, partition: 0, ...hold };
   }
 

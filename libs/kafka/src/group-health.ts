@@ -1,7 +1,8 @@
 // What services with consumer groups tell of them: whether they are ready, and what happened to their tasks.
 import type { GroupStatus } from './batch-transport.js';
-import type { TaskEvent } from './partition-task.js';
+import type { TaskEvent, TaskStatus } from './partition-task.js';
 import type { KafkaLogger } from './records.js';
+import { restoringText } from './restore-progress.js';
 
 /** Reasons why a service is not ready; empty when every check answers and every owned task is restored and consuming. */
 export async function groupsNotReady(args: {
@@ -13,13 +14,19 @@ export async function groupsNotReady(args: {
     if (!group.joined) reasons.push(`not_joined: ${group.group}`);
     for (const task of group.tasks) {
       if (task.state === 'ready') continue;
-      reasons.push(`task_${task.state}: ${group.group}/${task.partition}${task.error ? ` (${task.error})` : ''}`);
+      reasons.push(`task_${task.state}: ${group.group}/${task.partition}${detailsOf(task)}`);
     }
   }
   await Promise.all(
     Object.entries(args.checks).map(([name, check]) => check().catch(() => reasons.push(`${name}_away`))),
   );
   return reasons;
+}
+
+/** In brackets: how far a restore is, and why the task halted or its last acquire failed. */
+function detailsOf({ restoring, error }: TaskStatus): string {
+  const details = [...(restoring ? [restoringText(restoring)] : []), ...(error ? [error] : [])];
+  return details.length === 0 ? '' : ` (${details.join('; ')})`;
 }
 
 /** One log line per event of a task; `group` is the pipeline. */

@@ -6,7 +6,7 @@ export { installPatches } from './patches/install.js';
 export { partitionForKey } from './partition-for-key.js';
 export { KafkaClient, type KafkaClientOptions } from './client.js';
 export { PlainProducer, Transaction, TransactionalProducer } from './producers.js';
-export type { ReadPartitionArgs } from './read-partition.js';
+export type { ReadPartitionArgs, ReadProgress } from './read-partition.js';
 export type { TailPartitionArgs } from './tail-partition.js';
 export { PartitionTaskRunner, type TaskRunnerOptions } from './partition-tasks.js';
 export {
@@ -21,4 +21,5 @@ export {
   type TaskMessage,
 } from './batch-transport.js';
 export { readGeneration } from './generation.js';
+export type { Restoring } from './restore-progress.js';
 export { groupsNotReady, logTaskEvent } from './group-health.js';

@@ -1,7 +1,9 @@
 // One partition that this process owns, from assignment to loss: acquire, process, fail, acquire again. It serialises
 // everything that happens to its task; partition-tasks.ts tells it about the group and Kafka.
 import { isFenced, KafkaError } from './errors.js';
+import type { ReadProgress } from './read-partition.js';
 import type { PartitionTask, TaskBatch, TaskContext, TaskEvent, TaskStatus } from './partition-task.js';
+import { RestoreProgress } from './restore-progress.js';
 import { sleep } from './sleep.js';
 
 /** What an owned partition needs of the runner around it. */
@@ -43,6 +45,7 @@ export class OwnedPartition {
   #next: bigint | null = null;
   #highWatermark: bigint | null = null;
   #error: string | undefined;
+  #restore: RestoreProgress | null = null;
   /** The tail of everything done with the task: its methods never run beside one another. */
   #last: Promise<void> = Promise.resolve();
   #isBusy = false;
@@ -75,8 +78,12 @@ export class OwnedPartition {
 
   status(): TaskStatus {
     const { partition } = this;
-    const status = { partition, state: this.#state, next: this.#next, highWatermark: this.#highWatermark };
-    return this.#error === undefined ? status : { ...status, error: this.#error };
+    const restoring = this.#restore?.now();
+    return {
+      ...{ partition, state: this.#state, next: this.#next, highWatermark: this.#highWatermark },
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...(restoring ? { restoring } : {}),
+    };
   }
 
   /** Starts acquiring in the background, after `before` (the partition's earlier life in this process) is over. */
@@ -164,6 +171,8 @@ export class OwnedPartition {
       this.#hold = hold;
       if (this.isLost) return;
       const startedAtMs = performance.now();
+      const restore = new RestoreProgress();
+      this.#restore = restore;
       try {
         const next = await this.#task.acquire(this.#context(hold.signal));
         await this.owner.assertInputThere(this.partition, next);
@@ -171,9 +180,10 @@ export class OwnedPartition {
         this.#next = next;
         this.#state = 'ready';
         this.#error = undefined;
+        this.#restore = null;
         this.#readySinceMs = performance.now();
         this.owner.resumeAt(this.partition, next);
-        this.owner.onEvent({ kind: 'ready', partition: this.partition, next });
+        this.owner.onEvent({ kind: 'ready', partition: this.partition, next, restored: restore.now() });
         return;
       } catch (error) {
         const isOver = await this.#endHold('acquire', error, startedAtMs);
@@ -206,6 +216,7 @@ export class OwnedPartition {
   /** Forgets everything not in Kafka; `true` when the task is not to be acquired again. */
   async #endHold(work: Work, error: unknown, startedAtMs: number): Promise<boolean> {
     this.#hold.abort();
+    this.#restore = null;
     if (this.isLost) return true;
     this.#state = 'acquiring';
     this.owner.pause(this.partition);
@@ -243,6 +254,12 @@ export class OwnedPartition {
     this.#retryMs = RETRY_MS;
   }
 
+  #noteRestore(progress: ReadProgress): void {
+    this.#restore?.note(progress);
+    const due = this.#restore?.due();
+    if (due) this.owner.onEvent({ kind: 'restoring', partition: this.partition, progress: due });
+  }
+
   async #drop(): Promise<void> {
     try {
       await this.#task.drop();
@@ -261,6 +278,9 @@ export class OwnedPartition {
       partition,
       signal,
       assertOwned,
+      restoring: (progress) => {
+        if (!signal.aborted) this.#noteRestore(progress);
+      },
       advance: (next) => {
         if (!signal.aborted && this.#state === 'ready') this.#next = next;
       },

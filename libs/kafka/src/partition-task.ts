@@ -1,5 +1,7 @@
 // What an app supplies to be run per partition (the aggregator: transactions; the writer: Redis), and what it gets.
+import type { ReadProgress } from './read-partition.js';
 import type { KafkaRecord } from './records.js';
+import type { Restoring } from './restore-progress.js';
 
 /** What one fetch brought for a partition. */
 export interface TaskBatch {
@@ -31,6 +33,8 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Throws a KafkaError `task_lost` when the partition is no longer this task's: call it after awaits. */
   assertOwned(): void;
+  /** Says how far `acquire` has come with reading the task's state, for `status()` and the log. */
+  restoring(progress: ReadProgress): void;
   /** Says how far `process` has come, for `status()`. */
   advance(next: bigint): void;
   /** Commits `next` as the group's offset (plain, no transaction: the writer's way). Throws KafkaErrors. */
@@ -47,13 +51,16 @@ export interface TaskStatus {
   highWatermark: bigint | null;
   /** Why it halted, or why the last acquire failed. */
   error?: string;
+  /** While it is acquiring and reads its state. */
+  restoring?: Restoring;
 }
 
 /** What a runner tells as it happens, for logs and metrics. */
 export type TaskEvent =
   | { kind: 'joined'; partitions: number[] }
   | { kind: 'lost'; partition: number }
-  | { kind: 'ready'; partition: number; next: bigint }
+  | { kind: 'restoring'; partition: number; progress: Restoring }
+  | { kind: 'ready'; partition: number; next: bigint; restored: Restoring | null }
   | { kind: 'failed'; partition: number; during: 'acquire' | 'process' | 'tick'; error: unknown }
   | { kind: 'halted'; partition: number; error: unknown }
   | { kind: 'restarting'; error: unknown };

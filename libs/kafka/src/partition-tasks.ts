@@ -282,13 +282,8 @@ export class PartitionTaskRunner {
     if (offsets === undefined) {
       throw new KafkaError('unknown_topic', `topic ${topic} has no partition ${partition}`, { retriable: true });
     }
-    if (next >= offsets.start && next <= offsets.end) return;
-    throw new KafkaError(
-      'input_lost',
-      `${topic}/${partition}: offset ${next} is to be read next, but the log holds ${offsets.start} to ${offsets.end}: ` +
-        'records were deleted before they were read. Raise the retention, and start over under a new pipeline name',
-      { retriable: false, halt: true },
-    );
+    if (next < offsets.start) throw inputLostError(`${topic}/${partition}`, next, offsets.start);
+    if (next > offsets.end) throw inputLostError(`${topic}/${partition}`, offsets.end, next);
   }
 
   #makeOwnership(): Ownership {
@@ -370,6 +365,16 @@ export class PartitionTaskRunner {
       this.options.logger.warn('a task event listener failed', { error: String(error) });
     }
   }
+}
+
+/** Offsets `from` up to, not including, `to` were never read and are not in the log. */
+function inputLostError(where: string, from: bigint, to: bigint): KafkaError {
+  return new KafkaError(
+    'input_lost',
+    `${where}: offsets ${from} to ${to - 1n} are gone: their records were deleted before they were read. Raise the ` +
+      'retention of the topic; `caudal reset <pipeline> --accept-loss` goes on without them',
+    { retriable: false, halt: true },
+  );
 }
 
 function toTaskBatch(batch: EachBatchPayload['batch']): TaskBatch {

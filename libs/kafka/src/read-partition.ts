@@ -5,6 +5,15 @@ import { isOutOfRange, PartitionReader, type Fetched } from './partition-reader.
 import type { KafkaRecord } from './records.js';
 import { sleep } from './sleep.js';
 
+/** How far a read has come: it began at `start`, goes on at `next`, and ends at `end` as that is known now. */
+export interface ReadProgress {
+  start: bigint;
+  next: bigint;
+  end: bigint;
+  /** Handed on so far. */
+  records: number;
+}
+
 export interface ReadPartitionArgs {
   topic: string;
   partition: number;
@@ -15,8 +24,8 @@ export interface ReadPartitionArgs {
   signal?: AbortSignal;
   /** Called for every record in order; `false` ends the read after this record. */
   onRecord: (record: KafkaRecord) => void | false;
-  /** Called after every fetch with the position and the end as it is known then. */
-  onProgress?: (next: bigint, end: bigint) => void;
+  /** Called after every fetch. */
+  onProgress?: (progress: ReadProgress) => void;
 }
 
 const FETCH_BYTES = 4 << 20;
@@ -72,7 +81,7 @@ class BoundedRead {
       if (handled !== null) return handled;
       const isEmpty = fetched.next === position;
       position = fetched.next;
-      this.args.onProgress?.(position, end);
+      this.args.onProgress?.({ start: from, next: position, end, records: this.#records });
       if (position >= end) return position;
       empties = !isEmpty ? 0 : emptyAt === end ? empties + 1 : 1;
       emptyAt = end;

@@ -62,6 +62,10 @@ export class AggregatorMetrics extends ServiceMetrics {
   readonly features = this.counter('features_emitted', 'Records committed to the features topic', ['pipeline']);
   readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
   readonly stepSeconds = this.seconds('step', 'How long a step took, from its rows to its commit', ['pipeline']);
+  readonly restoredRecords = this.counter('restored_records', 'Changelog records read to restore tasks', ['pipeline']);
+  readonly restoreSeconds = this.seconds('restore', 'How long acquiring a task took, its restore included', [
+    'pipeline',
+  ]);
   readonly openWindows = this.gauge('open_windows', 'Windows held in memory', ['pipeline', 'partition']);
   readonly lagRecords = this.gauge('lag_records', 'Records of the rows topic not aggregated yet', [
     'pipeline',
