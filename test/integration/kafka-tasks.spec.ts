@@ -1,14 +1,26 @@
 // The task runner on a real broker. Each test's timeline stands above it; a task here copies its input partition to an
 // output topic in transactions and keeps its position in a changelog, as the aggregator does.
-import { KafkaError, PartitionTaskRunner, type PartitionTask, type TaskEvent, type TaskRunnerOptions } from '#kafka';
-import type { KafkaClient, TaskBatch, TaskContext, TransactionalProducer } from '#kafka';
-import { cutConnections, quietLogger, SpecTopics, until } from './kafka-topics.js';
+import { KafkaClient, KafkaError, PartitionTaskRunner, type PartitionTask, type TaskEvent } from '#kafka';
+import type { TaskBatch, TaskContext, TaskRunnerOptions, TransactionalProducer } from '#kafka';
+import { KafkaProxy } from '../harness/kafka-proxy.js';
+import { brokers, cutConnections, quietLogger, SpecTopics, until } from './kafka-topics.js';
 
 const topics = new SpecTopics();
 const { client, prefix } = topics;
 const PARTITIONS = 4;
 
-afterAll(() => topics.close());
+let proxy: KafkaProxy;
+let behindProxy: KafkaClient;
+
+beforeAll(async () => {
+  proxy = await KafkaProxy.start(brokers[0]!);
+  behindProxy = new KafkaClient({ brokers: [proxy.broker], clientId: 'behind-proxy', requestTimeoutMs: 10_000 });
+});
+afterAll(async () => {
+  await topics.close();
+  await behindProxy.close();
+  await proxy.stop();
+});
 
 interface Names {
   group: string;
@@ -247,20 +259,24 @@ describe('a halted task', () => {
 });
 
 describe('the runner', () => {
-  // process takes longer than the session timeout; without the heartbeat timer the group would take the partition away
-  it('keeps its membership while a task works for longer than the session timeout', async () => {
-    const names = await makeNames('long');
-    let isSlow = true;
-    const openTask = (): PartitionTask =>
-      new CopyTask(names, client, async () => {
-        if (!isSlow) return;
-        isSlow = false;
-        await new Promise((resolve) => setTimeout(resolve, 7500));
-      });
-    const opened = await openRunner(names, openTask);
+  // Kafka's answers to a transaction of partition 0 (to its first write) and of partition 1 (to its commit) are held
+  // back for longer than the session timeout. Without the heartbeat timer the group would take the partitions away, and
+  // the transactions would fail or count for nothing.
+  it('keeps its membership while transactions hang for longer than the session timeout', async () => {
+    const names = await makeNames('hanging');
+    const opened = await openRunner(names, () => new CopyTask(names, behindProxy), { client: behindProxy });
     await until('all are ready', () => readyIn(opened) === PARTITIONS);
+    const hanging = new Map([
+      [`${names.group}.0`, 'Produce'],
+      [`${names.group}.1`, 'EndTxn'],
+    ]);
+    proxy.rule = ({ name, transactionalId }) =>
+      hanging.get(transactionalId ?? '') === name && hanging.delete(transactionalId!)
+        ? { kind: 'hold', ms: 7500 }
+        : null;
     await write(names.input, 0, 8);
     await expectCopiedOnce(names, 8);
+    expect(hanging.size).toBe(0);
     await write(names.input, 8, 8);
     await expectCopiedOnce(names, 16);
     expect(opened.events.filter(({ kind }) => kind === 'joined' || kind === 'failed')).toHaveLength(1);

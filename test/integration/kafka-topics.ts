@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import { KafkaClient, type KafkaLogger, type KafkaRecord } from '#kafka';
 
-const brokers = (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',');
+export const brokers = (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',');
 
 export const quietLogger: KafkaLogger = {
   debug: () => undefined,

@@ -63,7 +63,11 @@ describe('a restore', () => {
     const lines: unknown[][] = [];
     const info = (...line: unknown[]): void => void lines.push(line);
     const progress = { percent: 10, records: 7, seconds: 1 };
-    logTaskEvent({ debug: info, info, warn: info, error: info }, 'sales', { kind: 'restoring', partition: 1, progress });
+    logTaskEvent({ debug: info, info, warn: info, error: info }, 'sales', {
+      kind: 'restoring',
+      partition: 1,
+      progress,
+    });
     expect(lines).toEqual([['task restoring', { group: 'sales', partition: 1, progress }]]);
   });
 });

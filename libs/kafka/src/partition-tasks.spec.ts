@@ -102,14 +102,17 @@ describe('at every join', () => {
     await world.runner.stop();
   });
 
-  it.each(['a restart of the consumer', 'a new member id'])('after %s every partition is acquired anew', async (what) => {
-    const world = await openWorld(() => ({}));
-    world.join([0]);
-    await world.settle();
-    if (what !== 'a new member id') world.tell('CRASH', { error: new Error('away'), restart: true });
-    expect(world.join([0], what === 'a new member id' ? 'other' : 'm')).toEqual(['pause 0']);
-    expect(await world.settle()).toEqual(['seek 0 to 10', 'resume 0']);
-    expect(world.events.map(({ kind }) => kind).filter((kind) => kind === 'ready')).toHaveLength(2);
-    await world.runner.stop();
-  });
+  it.each(['a restart of the consumer', 'a new member id'])(
+    'after %s every partition is acquired anew',
+    async (what) => {
+      const world = await openWorld(() => ({}));
+      world.join([0]);
+      await world.settle();
+      if (what !== 'a new member id') world.tell('CRASH', { error: new Error('away'), restart: true });
+      expect(world.join([0], what === 'a new member id' ? 'other' : 'm')).toEqual(['pause 0']);
+      expect(await world.settle()).toEqual(['seek 0 to 10', 'resume 0']);
+      expect(world.events.map(({ kind }) => kind).filter((kind) => kind === 'ready')).toHaveLength(2);
+      await world.runner.stop();
+    },
+  );
 });
