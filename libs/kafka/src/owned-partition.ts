@@ -78,12 +78,11 @@ export class OwnedPartition {
 
   status(): TaskStatus {
     const { partition } = this;
+    const status: TaskStatus = { partition, state: this.#state, next: this.#next, highWatermark: this.#highWatermark };
+    if (this.#error !== undefined) status.error = this.#error;
     const restoring = this.#restore?.now();
-    return {
-      ...{ partition, state: this.#state, next: this.#next, highWatermark: this.#highWatermark },
-      ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(restoring ? { restoring } : {}),
-    };
+    if (restoring) status.restoring = restoring;
+    return status;
   }
 
   /** Starts acquiring in the background, after `before` (the partition's earlier life in this process) is over. */
