@@ -14,5 +14,6 @@ export * from './redis-key-template.js';
 export * from './row.js';
 export * from './run.js';
 export * from './time-zone.js';
+export * from './timestamp-format.js';
 export * from './topics.js';
 export * from './upload-progress.js';

@@ -5,6 +5,8 @@ export const LIMITS = {
   fieldBytes: 64 * 1024,
   columns: 1_000,
   groupValueBytes: 1024,
+  uniqueValues: 10_000_000,
+  patternCharacters: 4_096,
   deadLetterRawBytes: 8 * 1024,
   deadLettersOfRefusedFile: 10_000,
   runPartBytes: 512 * 1024,

@@ -67,11 +67,6 @@ const broken: [string, string, string][] = [
   ['grace: unlimited', 'grace: forever', 'views.aberturas_por_dia.window.grace'],
   [', grace: unlimited', '', 'views.aberturas_por_dia.window'],
   ['ttl: 90d', 'ttl: 90', 'views.aberturas_por_dia.redis.ttl'],
-  [
-    '    group_by: [cidade]\n    window: { type: tumbling',
-    '    group_by: [cnpj]\n    window: { type: tumbling',
-    'must be exactly the key columns',
-  ],
   ['cnpj:           {', '_cnpj:          {', 'may not begin with "_"'],
 ];
 

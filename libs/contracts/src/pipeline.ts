@@ -47,6 +47,15 @@ export interface CsvFormat {
   readonly unknownColumns: 'allow' | 'reject';
 }
 
+/** What was found, or set, for one file; kept with its run, so that a resumed run reads the same. */
+export interface Dialect {
+  readonly encoding: Encoding;
+  /** Bytes of the byte order mark at the file's beginning: 0, 2 or 3. */
+  readonly bomBytes: number;
+  readonly delimiter: Delimiter;
+  readonly decimalMark: '.' | ',';
+}
+
 export type Emit = 'updates' | 'final';
 
 /** `graceMs` null is `unlimited`: such a window never closes. `timeZone` null: aligned to the epoch. */

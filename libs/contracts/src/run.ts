@@ -1,4 +1,5 @@
 // A run: what is known of one file's way through Caudal. Its JSON is what the API answers and what `caudal.runs` keeps.
+import type { Dialect } from './pipeline.js';
 
 export const RUN_STATES = [
   'received',
@@ -100,6 +101,8 @@ export interface StoredRun extends Run {
   internal: {
     /** The pipeline file's text when the run began; dropped when it has ended. */
     pipeline_text: string | null;
+    /** How the file was found to be written, once it has been checked: read again, it is read the same. */
+    dialect?: Dialect | null;
     /** Place in the pipeline's order; null before it was published. */
     sequence: number | null;
     /** Reports that are due: partitions per stage. */

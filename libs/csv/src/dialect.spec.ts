@@ -1,9 +1,11 @@
-// Which delimiter a file uses: a table of files as people send them.
-import { detectDialect, SAMPLE_BYTES } from './dialect.js';
+// How a file is written, found out from its first 64 KiB: a table of files as people send them.
+import { decideDialect, SAMPLE_BYTES } from './dialect.js';
+import { pipelineOf } from './testing.js';
 
-const delimiterOf = (text: string) => detectDialect(Buffer.from(text)).delimiter;
+const plain = pipelineOf({});
+const delimiterOf = (text: string, pipeline = plain) => decideDialect(Buffer.from(text), pipeline).delimiter;
 
-describe('detectDialect', () => {
+describe('the delimiter', () => {
   it.each([
     ['comma', 'a,b,c\n1,2,3\n', ','],
     ['semicolon with decimal commas', 'a;b;c\nx;1,5;2,5\ny;3,5;4,5\n', ';'],
@@ -28,9 +30,22 @@ describe('detectDialect', () => {
     expect(delimiterOf(text)).toBe(delimiter);
   });
 
-  it('sees a byte order mark, before a quote too', () => {
-    expect(detectDialect(Buffer.from('\ufeff"a,x";b\n1,2;3'))).toEqual({ delimiter: ';', bom: true });
-    expect(detectDialect(Buffer.from('a,b'))).toEqual({ delimiter: ',', bom: false });
+  it('knows quotes, comments and spaces as the pipeline has them', () => {
+    expect(delimiterOf("a;'b,c,d';e\n1;'2,3,4';5\n", pipelineOf({}, 'quote: "\'"'))).toBe(';');
+    expect(delimiterOf('#,,,,,\na;b\n#,,,,\n1;2\n', pipelineOf({}, 'comment: "#"'))).toBe(';');
+    expect(delimiterOf('a; "b,c,d" ;e\n1; "2,3,4" ;5\n', pipelineOf({}, 'trim: true'))).toBe(';');
+  });
+
+  it('gives a file without a header line as many fields as the pipeline names', () => {
+    const named = pipelineOf({}, 'header: [id, b, c]');
+    expect(delimiterOf('1;a,b,c,d;e\n2;f,g,h,i;j\n', named)).toBe(';');
+    expect(delimiterOf('1,5;2,5;3,5\n1,5;2,5;3,5\n', named)).toBe(';');
+    expect(delimiterOf('1;2,3,4,5\n', named)).toBe(',');
+  });
+
+  it('is the one that the pipeline sets', () => {
+    expect(delimiterOf('a,b,c\n1,2,3\n', pipelineOf({}, 'delimiter: pipe'))).toBe('|');
+    expect(delimiterOf('a,b,c\n1,2,3\n', pipelineOf({}, 'delimiter: tab'))).toBe('\t');
   });
 
   it('looks at no more than the first 64 KiB', () => {
@@ -41,5 +56,40 @@ describe('detectDialect', () => {
   it('does not count a row that is cut there', () => {
     expect(delimiterOf(`a,b|c\n1|${'2'.repeat(SAMPLE_BYTES)}`)).toBe(',');
     expect(delimiterOf(`a,b|c\n1|${'2'.repeat(1000)}`)).toBe('|');
+  });
+});
+
+describe('the decimal mark', () => {
+  const valued = pipelineOf({ valor: '{ type: decimal }', nome: '{ type: string }' });
+  it.each<[string, string, string]>([
+    ['commas and digits at the end', 'id;valor;nome\n1;1000,00;x\n2;5;y\n', ','],
+    ['quoted, with points for thousands', 'id,valor,nome\n1,"1.234,56",x\n', ','],
+    ['points', 'id;valor;nome\n1;10.5;x\n', '.'],
+    ['both: doubt is a point', 'id;valor;nome\n1;1000,00;x\n2;10.5;y\n', '.'],
+    ['a comma for thousands and a point for the fraction', 'id;valor;nome\n1;1,234.56;x\n', '.'],
+    ['whole numbers alone', 'id;valor;nome\n1;10;x\n', '.'],
+    ['commas in other columns', 'id;valor;nome\n1;10;1,5\n', '.'],
+    ['points in other columns', 'id;valor;nome\n1;10,5;1.5\n', ','],
+    ['a comma without digits after it', 'id;valor;nome\n1;10,;x\n', '.'],
+    ['spaces around', 'id;valor;nome\n1; 10,5 ;x\n', ','],
+    ['ragged rows do not count', 'id;valor;nome\n1;10,5;x\n2;10.5\n', ','],
+    ['no value at all', 'id;valor;nome\n', '.'],
+    ['no such column', 'id;nome\n1;1,5\n', '.'],
+  ])('%s', (_, text, mark) => {
+    expect(decideDialect(Buffer.from(text), valued).decimalMark).toBe(mark);
+  });
+
+  it('is not looked for where the pipeline sets it, and null spellings do not count', () => {
+    const set = pipelineOf({ valor: '{ type: decimal }' }, 'decimal_mark: ","');
+    expect(decideDialect(Buffer.from('id;valor\n1;1.5\n'), set).decimalMark).toBe(',');
+    const nulls = pipelineOf({ valor: '{ type: decimal }' }, 'nulls: ["", "0.0"]');
+    expect(decideDialect(Buffer.from('id;valor\n1;0.0\n2;1,5\n'), nulls).decimalMark).toBe(',');
+  });
+
+  it('looks at the first record of a file without a header line, and not beyond 64 KiB', () => {
+    const named = pipelineOf({ valor: '{ type: decimal }' }, 'header: [id, valor, x]');
+    expect(decideDialect(Buffer.from('1;1,5;x\n'), named).decimalMark).toBe(',');
+    const late = `${'1;7,5;x\n'.repeat(SAMPLE_BYTES / 8)}2;7.5;x\n`;
+    expect(decideDialect(Buffer.from(late), named).decimalMark).toBe(',');
   });
 });

@@ -3,16 +3,17 @@ import { LIMITS, type Pipeline } from '#contracts';
 
 /** `columns`: the names concerned; of columns without a name, none (the message says where they stand). */
 export interface HeaderProblem {
-  code: 'missing_column' | 'duplicate_column' | 'empty_column' | 'too_many_columns';
+  code: 'missing_column' | 'unknown_column' | 'duplicate_column' | 'empty_column' | 'too_many_columns';
   columns: string[];
   message: string;
 }
 
 /**
  * Every reason to refuse a file for its header; none when it can be read. Declared columns may stand in any order,
- * columns that are not declared are allowed (they are not published), no name may be empty or stand twice.
+ * columns that are not declared are allowed unless the pipeline rejects them (they are never published), no name may be
+ * empty or stand twice.
  */
-export function headerProblems(pipeline: Pipeline, header: string[]): HeaderProblem[] {
+export function headerProblems(pipeline: Pipeline, header: readonly string[]): HeaderProblem[] {
   const problems: HeaderProblem[] = [];
   if (header.length > LIMITS.columns) {
     const message = `the header has ${header.length} columns, at most ${LIMITS.columns} are allowed`;
@@ -24,6 +25,12 @@ export function headerProblems(pipeline: Pipeline, header: string[]): HeaderProb
   if (missing.length > 0) {
     const message = `the header lacks ${listed(missing)}; it has ${listed(header)}${hint(missing, header)}`;
     problems.push({ code: 'missing_column', columns: missing, message });
+  }
+  const declared = new Set(pipeline.columns.map((column) => column.name));
+  const unknown = [...places.keys()].filter((name) => name !== '' && !declared.has(name));
+  if (pipeline.csv.unknownColumns === 'reject' && unknown.length > 0) {
+    const message = `the header has ${listed(unknown)}, which the pipeline does not declare and rejects`;
+    problems.push({ code: 'unknown_column', columns: unknown, message });
   }
   const twice = [...places].filter(([name, count]) => name !== '' && count > 1).map(([name]) => name);
   if (twice.length > 0) {

@@ -1,7 +1,6 @@
 // CSV files, read as a pipeline declares them: bytes -> records -> typed rows, or the reason why not. Pure: no files,
 // no network, no clock.
 export { CsvError, type CsvErrorCode } from './csv-error.js';
-export { detectDialect, type Dialect } from './dialect.js';
 export { headerProblems, type HeaderProblem } from './header.js';
-export { CsvReader, CsvRecord, isFault, type CsvFault, type RecordBatch } from './parse-records.js';
+export { CsvReader, CsvRecord, isFault, type CsvFault, type FileHead } from './parse-records.js';
 export { rowTyper, type TypedRow } from './type-row.js';

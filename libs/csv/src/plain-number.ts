@@ -7,6 +7,26 @@ const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 /** A decimal holds at most this many significant digits, and as many after the point. */
 export const DECIMAL_DIGITS = 38;
 
+/** How a file writes its numbers. */
+export interface NumberStyle {
+  readonly decimalMark: '.' | ',';
+  /** The other mark may stand between thousands: not where the point was taken in doubt, 1,234 may mean 1.234 then. */
+  readonly thousands: boolean;
+}
+
+const GROUPS = { ',': /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/, '.': /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/ };
+
+/** The number with a point for its decimal mark and without marks between thousands; null where these stand wrong. */
+export function withPoint(text: string, { decimalMark, thousands }: NumberStyle): string | null {
+  const other = decimalMark === ',' ? '.' : ',';
+  let plain = text;
+  if (text.includes(other)) {
+    if (!thousands || !GROUPS[decimalMark].test(text)) return null;
+    plain = text.replaceAll(other, '');
+  }
+  return decimalMark === ',' ? plain.replace(',', '.') : plain;
+}
+
 interface Parts {
   negative: boolean;
   /** Without zeros at either end; empty for zero. */
@@ -62,7 +82,7 @@ export function canonicalInteger(text: string): { text: string } | 'type' | 'ran
   return within ? { text: canonical } : 'range';
 }
 
-/** The canonical text of any plain number, however long: a pipeline's `min`, which its schema has checked. */
+/** The canonical text of any plain number, however long: a pipeline's `min` or `max`, which its schema has checked. */
 export function canonicalBound(text: string): string {
   return plainText(numberParts(text)!);
 }

@@ -1,6 +1,7 @@
 // The splitter against a second, naive one made of regular expressions, and against every way to cut the bytes.
 import fc from 'fast-check';
-import { RECORD_BYTES, RecordSplitter, type RawRecord } from './split-records.js';
+import { RECORD_BYTES, RecordSplitter, type Grammar, type RawRecord } from './split-records.js';
+import { PLAIN } from './testing.js';
 
 interface Seen {
   text: string;
@@ -12,8 +13,12 @@ interface Seen {
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
-function split(chunks: readonly Buffer[], delimiter = ',', recordBytes = RECORD_BYTES): (Seen & { message: string })[] {
-  const splitter = new RecordSplitter(delimiter, recordBytes);
+function split(
+  chunks: readonly Buffer[],
+  grammar: Partial<Grammar> = {},
+  recordBytes = RECORD_BYTES,
+): (Seen & { message: string })[] {
+  const splitter = new RecordSplitter({ ...PLAIN, ...grammar }, recordBytes);
   const seen: (Seen & { message: string })[] = [];
   const drain = () => {
     for (let raw = splitter.next(); raw !== null; raw = splitter.next()) seen.push(toSeen(splitter.bytes, raw));
@@ -214,7 +219,7 @@ describe('RecordSplitter', () => {
   });
 
   it('holds records to the cap, exactly', () => {
-    const codes = (file: string) => split([latin1(file)], ',', 8).map(({ text, code }) => [text, code]);
+    const codes = (file: string) => split([latin1(file)], {}, 8).map(({ text, code }) => [text, code]);
     expect(codes('12345678\nx\n')).toEqual([
       ['12345678', null],
       ['x', null],
@@ -239,7 +244,7 @@ describe('RecordSplitter', () => {
   });
 
   it('skips the rest of a line of 10 MB without keeping it', () => {
-    const splitter = new RecordSplitter(',');
+    const splitter = new RecordSplitter(PLAIN);
     const chunk = Buffer.alloc(64 * 1024, 0x61);
     const seen: RawRecord[] = [];
     let pendingMost = 0;
@@ -266,7 +271,7 @@ describe('RecordSplitter', () => {
   it('equals the oracle', () => {
     fc.assert(
       fc.property(hostile, fc.constantFrom(',', ';', '|'), fc.constantFrom(3, 6, 12, 1000), (file, delimiter, cap) => {
-        expect(plain(split([latin1(file)], delimiter, cap))).toEqual(oracle(file, delimiter, cap));
+        expect(plain(split([latin1(file)], { delimiter }, cap))).toEqual(oracle(file, delimiter, cap));
       }),
       { numRuns: 5_000 },
     );
@@ -278,14 +283,14 @@ describe('RecordSplitter', () => {
         const bytes = latin1(file);
         const places = [0, ...cuts.filter((cut) => cut < bytes.length).sort((a, b) => a - b), bytes.length];
         const chunks = places.slice(1).map((end, i) => bytes.subarray(places[i], end));
-        expect(split(chunks, ',', cap)).toEqual(split([bytes], ',', cap));
+        expect(split(chunks, {}, cap)).toEqual(split([bytes], {}, cap));
         expect(
           split(
             [...bytes].map((byte) => Buffer.from([byte])),
-            ',',
+            {},
             cap,
           ),
-        ).toEqual(split([bytes], ',', cap));
+        ).toEqual(split([bytes], {}, cap));
       }),
       { numRuns: 2_000 },
     );

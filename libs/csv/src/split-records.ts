@@ -1,7 +1,8 @@
-// First step: bytes -> the places of raw records. Knows quotes, delimiters and line breaks, nothing of what fields mean.
+// Third step: UTF-8 bytes -> the places of raw records. Knows quotes, delimiters and line breaks, nothing of what fields mean.
 //
 // Grammar (RFC 4180): a field that begins with a quote ends at the next lone quote and may hold line breaks; in any
-// other field a quote is plain text. Records end at LF, CRLF or a lone CR; blank lines are no records.
+// other field a quote is plain text. Records end at LF, CRLF or a lone CR. Lines without any character and lines that
+// begin with the comment character are no records. With `trim`, spaces and tabs around a quoted field are not part of it.
 //
 // A record that breaks the grammar, or is over the cap, is given out as ONE faulty line: reading goes on right after
 // the line on which it began, so that a stray quote never hides the lines below it. What the failed attempt has looked
@@ -13,7 +14,16 @@ export const RECORD_BYTES = 1024 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
-const QUOTE = 0x22;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** How the file's records are written; all characters are ASCII. */
+export interface Grammar {
+  readonly delimiter: string;
+  readonly quote: string;
+  readonly comment: string | null;
+  readonly trim: boolean;
+}
 
 export interface RecordFault {
   code: 'quote' | 'too_large';
@@ -36,6 +46,10 @@ export interface RawRecord {
 /** Splits the bytes given by `push` (and, after the last, `finish`); `next` until null, then push more. */
 export class RecordSplitter {
   readonly #delimiter: number;
+  readonly #quote: number;
+  /** -1: there are none. */
+  readonly #comment: number;
+  readonly #trim: boolean;
   readonly #recordBytes: number;
   #bytes: Buffer = Buffer.alloc(0);
   /** Offset of `#bytes[0]` since the first push. */
@@ -44,13 +58,16 @@ export class RecordSplitter {
   #line = 1;
   #number = 0;
   #finished = false;
-  /** `#at` is inside a line whose record has been given out: at its line break, or far from it when it is too large. */
+  /** `#at` is inside a line that is done with: at its line break, or far from it (a comment, too large a record). */
   #lineDone = false;
   /** Records that begin below this offset must end on their line: a failed attempt has read them already. */
   #lineByLineUntil = 0;
 
-  constructor(delimiter: string, recordBytes = RECORD_BYTES) {
-    this.#delimiter = delimiter.charCodeAt(0);
+  constructor(grammar: Grammar, recordBytes = RECORD_BYTES) {
+    this.#delimiter = grammar.delimiter.charCodeAt(0);
+    this.#quote = grammar.quote.charCodeAt(0);
+    this.#comment = grammar.comment === null ? -1 : grammar.comment.charCodeAt(0);
+    this.#trim = grammar.trim;
     this.#recordBytes = recordBytes;
   }
 
@@ -86,17 +103,19 @@ export class RecordSplitter {
     const start = this.#at;
     const limit = Math.min(bytes.length, start + this.#recordBytes + 1);
     const lineByLine = this.#base + start < this.#lineByLineUntil;
+    const quote = this.#quote;
     let at = start;
     let breaks = 0;
     for (let fields = 1; ; fields++, at++) {
-      if (at < limit && bytes[at] === QUOTE) {
+      if (this.#trim) at = this.#pastSpaces(at, limit);
+      if (at < limit && bytes[at] === quote) {
         const quoteLine = this.#line + breaks;
         for (at++; ; at++) {
           if (at >= limit) return this.#stopped(start, quoteLine);
           const byte = bytes[at]!;
-          if (byte === QUOTE) {
+          if (byte === quote) {
             if (at + 1 >= limit && !this.#isLastOf(start, at)) return this.#stopped(start, quoteLine);
-            if (bytes[at + 1] !== QUOTE) break;
+            if (bytes[at + 1] !== quote) break;
             at++;
           } else if (byte === LF || (byte === CR && bytes[at + 1] !== LF)) {
             if (lineByLine) return this.#faulty(start, at, unclosed(quoteLine, 'on its line'));
@@ -104,6 +123,7 @@ export class RecordSplitter {
           }
         }
         at++;
+        if (this.#trim) at = this.#pastSpaces(at, limit);
         if (at < limit && !this.#endsField(bytes[at]!)) {
           const message = `there is text after the closing quote of field ${fields} (line ${this.#line + breaks})`;
           return this.#faulty(start, at, { code: 'quote', message });
@@ -118,6 +138,13 @@ export class RecordSplitter {
     }
   }
 
+  #pastSpaces(from: number, limit: number): number {
+    let at = from;
+    while (at < limit && (this.#bytes[at] === SPACE || this.#bytes[at] === TAB) && this.#bytes[at] !== this.#delimiter)
+      at++;
+    return at;
+  }
+
   #endsField(byte: number): boolean {
     return byte === this.#delimiter || byte === LF || byte === CR;
   }
@@ -127,7 +154,7 @@ export class RecordSplitter {
     return this.#finished && at + 1 === this.#bytes.length && at - start < this.#recordBytes;
   }
 
-  /** Moves to the first byte of a record: past the end of the last one's line, and past blank lines. */
+  /** Moves to the first byte of a record: past the end of the last one's line, blank lines and comments. */
   #toRecordStart(): boolean {
     const bytes = this.#bytes;
     while (this.#at < bytes.length) {
@@ -141,6 +168,8 @@ export class RecordSplitter {
         this.#lineDone = false;
       } else if (this.#lineDone) {
         this.#at = lineEnd(bytes, this.#at, bytes.length);
+      } else if (byte === this.#comment) {
+        this.#lineDone = true;
       } else {
         return true;
       }

@@ -1,19 +1,20 @@
-// Text -> epoch milliseconds, for `type-value`. Written by hand: `Date.parse` takes dates that do not exist.
+// ISO 8601 text -> epoch milliseconds, for `type-value`. Written by hand: `Date.parse` takes dates that do not exist.
+import type { LocalZone } from './local-zone.js';
 
 const DAY_MS = 86_400_000;
 const ZERO = 0x30;
 /** 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. */
-const FIRST_MS = -62_135_596_800_000;
-const LAST_MS = 253_402_300_799_999;
+export const FIRST_MS = -62_135_596_800_000;
+export const LAST_MS = 253_402_300_799_999;
 
 /**
  * Epoch ms of an ISO 8601 date (`2023-01-10`) or date-time: `T` or a space, seconds and fraction optional (cut to ms),
- * then `Z`, `+hh:mm`, `+hhmm`, `+hh` or nothing, which is UTC. NaN for everything else, dates that do not exist,
- * 24:00, leap seconds and moments outside the years 1 to 9999.
+ * then `Z`, `+hh:mm`, `+hhmm`, `+hh` or nothing, which is `zone`'s clock (null: UTC). NaN for everything else, dates and
+ * times that do not exist, 24:00, leap seconds and moments outside the years 1 to 9999.
  */
-export function timestampMs(text: string): number {
+export function timestampMs(text: string, zone: LocalZone | null = null): number {
   const dayMs = dateMs(text);
-  if (text.length === 10 || Number.isNaN(dayMs)) return dayMs;
+  if (text.length === 10 || Number.isNaN(dayMs)) return zone === null ? dayMs : zone.startOfDayMs(dayMs);
   const separator = text.charCodeAt(10);
   const hour = digits(text, 11, 2);
   const minute = digits(text, 14, 2);
@@ -34,7 +35,8 @@ export function timestampMs(text: string): number {
       at = end;
     }
   }
-  ms -= offsetMs(text, at);
+  if (zone !== null && at === text.length) ms = zone.instantMs(ms);
+  else ms -= offsetMs(text, at);
   return ms >= FIRST_MS && ms <= LAST_MS ? ms : NaN;
 }
 
@@ -49,7 +51,11 @@ function dateMs(text: string): number {
   if (text.length < 10 || text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d) return NaN;
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
-  const day = digits(text, 8, 2);
+  return dayOfMs(year, month, digits(text, 8, 2));
+}
+
+/** Epoch ms of a date of the years 1 to 9999, or NaN when there is none. */
+export function dayOfMs(year: number, month: number, day: number): number {
   if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return NaN;
   // Days since the epoch in the proleptic Gregorian calendar, years counted from March so that leap days come last.
   const shifted = month <= 2 ? year - 1 : year;

@@ -46,7 +46,7 @@ const good = {
 };
 const typeRow = (changes: Partial<typeof good> = {}) => {
   const row = { ...good, ...changes };
-  return rowTyper(pipeline, HEADER, CREATED_AT_MS)(HEADER.map((name) => row[name as keyof typeof good]));
+  return rowTyper(pipeline, HEADER, CREATED_AT_MS, '.')(HEADER.map((name) => row[name as keyof typeof good]));
 };
 
 describe('rowTyper', () => {
@@ -114,7 +114,7 @@ describe('rowTyper', () => {
 
   it('compares with the minimum exactly, beyond what a float can hold', () => {
     const strict = pipelineWith('    v: { type: decimal, min: "9007199254740993.00000000000000000001" }');
-    const type = rowTyper(strict, ['cnpj', 'data', 'cidade', 'v'], CREATED_AT_MS);
+    const type = rowTyper(strict, ['cnpj', 'data', 'cidade', 'v'], CREATED_AT_MS, '.');
     const okOf = (v: string) => type(['1', '2023-01-10', 'x', v]).ok;
     expect(okOf('9007199254740993.00000000000000000001')).toBe(true);
     expect(okOf('9007199254740993')).toBe(false);
@@ -124,7 +124,7 @@ describe('rowTyper', () => {
 
   it('has no event time where the pipeline names none, and writes several key columns as one text', () => {
     const keyed = { ...pipelineWith('    n: { type: integer, required: true }'), key: ['cidade', 'n', 'data'] };
-    const type = rowTyper(keyed, ['cnpj', 'data', 'cidade', 'n'], CREATED_AT_MS);
+    const type = rowTyper(keyed, ['cnpj', 'data', 'cidade', 'n'], CREATED_AT_MS, '.');
     expect(type(['1', '2099-01-10', 'a"b', '007'])).toMatchObject({
       timeMs: null,
       key: '["a\\"b","7","2099-01-10T00:00:00.000Z"]',
@@ -134,7 +134,7 @@ describe('rowTyper', () => {
   it('holds a row to the bytes that a record may have, exactly', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const wide = pipelineWith(names.map((name) => `    ${name}: { type: string }`).join('\n'));
-    const type = rowTyper(wide, ['cnpj', 'data', 'cidade', ...names], CREATED_AT_MS);
+    const type = rowTyper(wide, ['cnpj', 'data', 'cidade', ...names], CREATED_AT_MS, '.');
     const control = '\u0001'.repeat(10_000);
     const row = (d: string, e: string) => ['1', '2023-01-10', 'x', control, control, control, d, e];
     const encode = rowEncoder(wide);
@@ -152,6 +152,6 @@ describe('rowTyper', () => {
   });
 
   it('asks for a header that has every column', () => {
-    expect(() => rowTyper(pipeline, ['cnpj'], CREATED_AT_MS)).toThrow('no column "data" in the header');
+    expect(() => rowTyper(pipeline, ['cnpj'], CREATED_AT_MS, '.')).toThrow('no column "data" in the header');
   });
 });

@@ -9,9 +9,11 @@ import {
   type DeadLetterCode,
   type Pipeline,
 } from '#contracts';
-import { canonicalBound, compareNumbers } from './plain-number.js';
+import { rulesOf, type Rule } from './column-rules.js';
+import type { NumberStyle } from './plain-number.js';
 import { timestampMs } from './timestamp.js';
 import { isValueFault, valueReader, type ValueReader } from './type-value.js';
+import { UniqueValues } from './unique-values.js';
 
 const DAY_MS = 86_400_000;
 
@@ -40,30 +42,32 @@ interface Field {
   /** Its place in the file's records. */
   readonly index: number;
   readonly read: ValueReader;
-  readonly domain: ReadonlySet<string> | null;
-  /** Canonical. */
-  readonly min: string | null;
-  /** Part of a key or a group, whose text is bounded. */
-  readonly grouping: boolean;
+  readonly rules: readonly Rule[];
 }
 
 /**
  * A function that types the records of one file. `header` must have no {@link headerProblems}; records must have as
- * many cells as it. Event times more than a day after `runCreatedAtMs` (epoch ms) are refused: one wrong year would
- * close every window. The same cells give the same row, whenever.
+ * many cells as it. `decimalMark`: the file's own. Event times more than a day after `runCreatedAtMs` (epoch ms) are
+ * refused: one wrong year would close every window. The same cells give the same row, whenever; only a `unique` column
+ * looks back, at the accepted rows before. Throws {@link CsvError} when that column has too many values.
  */
 export function rowTyper(
   pipeline: Pipeline,
   header: readonly string[],
   runCreatedAtMs: number,
+  decimalMark: NumberStyle['decimalMark'],
 ): (cells: readonly string[]) => TypedRow {
   const grouping = new Set([...pipeline.key, ...pipeline.views.flatMap((view) => view.groupBy)]);
-  const fields = pipeline.columns.map((column) => toField(column, header, grouping.has(column.name)));
+  const numbers = { decimalMark, thousands: decimalMark === ',' || pipeline.csv.decimalMark === '.' };
+  const fields = pipeline.columns.map((column) =>
+    toField(column, header, grouping.has(column.name), numbers, pipeline.csv.nulls),
+  );
   const placeOf = (name: string) => pipeline.columns.findIndex((column) => column.name === name);
   const keyPlaces = pipeline.key.map(placeOf);
   const timePlace = pipeline.eventTime === null ? -1 : placeOf(pipeline.eventTime);
   const latestMs = runCreatedAtMs + DAY_MS;
   const tooLarge = rowLimit(pipeline);
+  const repeated = repeatedValue(pipeline);
   return (texts) => {
     const cells: Cell[] = [];
     let length = 0;
@@ -81,57 +85,64 @@ export function rowTyper(
       timeMs = timestampMs(cells[timePlace] as string);
       if (timeMs > latestMs) {
         const rule = `is more than 1 day after the run's created_at (${new Date(runCreatedAtMs).toISOString()})`;
-        return rowFault(fields[timePlace]!, 'event_time', rule);
+        return rowFault(fields[timePlace]!.column, 'event_time', rule);
       }
     }
+    const twice = repeated(cells);
+    if (twice) return twice;
     return { ok: true, cells, timeMs, key: encodeGroup(keyPlaces.map((place) => cellText(cells[place]!))) };
   };
 }
 
-function toField(column: Column, header: readonly string[], grouping: boolean): Field {
+function toField(
+  column: Column,
+  header: readonly string[],
+  grouping: boolean,
+  numbers: NumberStyle,
+  nulls: readonly string[],
+): Field {
   const index = header.indexOf(column.name);
   if (index === -1)
     throw new Error(`no column "${column.name}" in the header: look at headerProblems before typing rows`);
-  const read = valueReader(column.type);
-  const min = column.min === null ? null : canonicalBound(column.min);
-  return { column, index, read, domain: canonicalDomain(column, read), min, grouping };
+  return { column, index, read: valueReader(column, numbers, nulls), rules: rulesOf(column, grouping) };
 }
 
-/** The allowed values as cells come out: `1.50` in the pipeline file allows the cell `1.5`. */
-function canonicalDomain(column: Column, read: ValueReader): ReadonlySet<string> | null {
-  if (column.domain === null) return null;
-  return new Set(
-    [...column.domain].map((text) => {
-      const value = read(text);
-      return value === null || isValueFault(value) ? text : cellText(value);
-    }),
-  );
-}
-
-function readField(field: Field, text: string): Cell | RowFault {
-  const value = field.read(text);
-  if (value === null) return field.column.required ? rowFault(field, 'required', 'is required and empty') : null;
-  if (isValueFault(value)) return rowFault(field, value.code, value.rule);
-  if (field.domain !== null && !field.domain.has(cellText(value))) {
-    return rowFault(field, 'domain', `is none of the ${field.domain.size} allowed values`);
-  }
-  if (field.min !== null && compareNumbers(cellText(value), field.min) < 0) {
-    return rowFault(field, 'range', `is below the minimum of ${field.min}`);
-  }
-  if (field.grouping && exceeds(cellText(value), LIMITS.groupValueBytes)) {
-    return rowFault(field, 'length', `is longer than the ${LIMITS.groupValueBytes} bytes of a group value`);
+function readField({ column, read, rules }: Field, text: string): Cell | RowFault {
+  const value = read(text);
+  if (value === null) return column.required ? rowFault(column, 'required', 'is required and empty') : null;
+  if (isValueFault(value)) return rowFault(column, value.code, value.rule);
+  if (rules.length === 0) return value;
+  const canonical = cellText(value);
+  for (const rule of rules) {
+    const broken = rule(canonical);
+    if (broken) return rowFault(column, broken.code, broken.rule);
   }
   return value;
 }
 
-/** No character takes more than three bytes per UTF-16 unit, so short texts need no counting. */
-function exceeds(text: string, bytes: number): boolean {
-  return text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
+/** Holds the values of each `unique` column apart; a row that is refused leaves no trace. Null is no value. */
+function repeatedValue({ columns }: Pipeline): (cells: readonly Cell[]) => RowFault | null {
+  const unique = columns.flatMap((column, place) =>
+    column.unique ? [{ column, place, seen: new UniqueValues(column.name) }] : [],
+  );
+  if (unique.length === 0) return () => null;
+  return (cells) => {
+    for (const { column, place, seen } of unique) {
+      const value = cells[place]!;
+      if (value !== null && seen.has(cellText(value))) {
+        return rowFault(column, 'unique', 'is unique and has the value of an earlier row of the file');
+      }
+    }
+    for (const { place, seen } of unique) {
+      const value = cells[place]!;
+      if (value !== null) seen.add(cellText(value));
+    }
+    return null;
+  };
 }
 
-function rowFault(field: Field, code: DeadLetterCode, rule: string): RowFault {
-  const column = field.column.name;
-  return { ok: false, column, code, message: `column "${column}" ${rule}` };
+function rowFault({ name }: Column, code: DeadLetterCode, rule: string): RowFault {
+  return { ok: false, column: name, code, message: `column "${name}" ${rule}` };
 }
 
 function isRowFault(value: Cell | RowFault): value is RowFault {

@@ -1,11 +1,17 @@
 // Cells of each type: the canonical value, or the code with which they are refused.
-import type { ColumnType } from '#contracts';
+import type { Column, ColumnType } from '#contracts';
 import fc from 'fast-check';
-import { canonicalBound, compareNumbers } from './plain-number.js';
+import { canonicalBound, compareNumbers, type NumberStyle } from './plain-number.js';
+import { pipelineOf } from './testing.js';
 import { isValueFault, valueReader } from './type-value.js';
 
-const readAs = (type: ColumnType, text: string) => {
-  const value = valueReader(type)(text);
+const column = (type: ColumnType, changes: Partial<Column> = {}): Column => ({
+  ...pipelineOf({ v: `{ type: ${type} }` }).columns[1]!,
+  ...changes,
+});
+const POINT: NumberStyle = { decimalMark: '.', thousands: false };
+const readAs = (type: ColumnType, text: string, changes: Partial<Column> = {}, numbers = POINT, nulls = ['']) => {
+  const value = valueReader(column(type, changes), numbers, nulls)(text);
   return isValueFault(value) ? value.code : value;
 };
 const zeros = '0'.repeat(50_000);
@@ -119,6 +125,62 @@ describe('valueReader', () => {
     ['timestamp', ' ', null],
   ])('%s %j', (type, text, expected) => {
     expect(readAs(type, text)).toBe(expected);
+  });
+
+  const COMMA: NumberStyle = { decimalMark: ',', thousands: true };
+  const DECLARED_POINT: NumberStyle = { decimalMark: '.', thousands: true };
+  it.each<[ColumnType, NumberStyle, string, unknown]>([
+    ['decimal', COMMA, '1000,00', '1000'],
+    ['decimal', COMMA, '1.234.567,89', '1234567.89'],
+    ['decimal', COMMA, '-1.234', '-1234'],
+    ['decimal', COMMA, ',5', '0.5'],
+    ['decimal', COMMA, '1,5e3', '1500'],
+    ['decimal', COMMA, '7', '7'],
+    ['decimal', COMMA, '1.5', 'type'],
+    ['decimal', COMMA, '1.23,4', 'type'],
+    ['decimal', COMMA, '1234.567,8', 'type'],
+    ['decimal', COMMA, '.123,4', 'type'],
+    ['decimal', COMMA, '1,2,3', 'type'],
+    ['decimal', COMMA, '1,234.5', 'type'],
+    ['decimal', COMMA, `${'9'.repeat(38)},0`, '9'.repeat(38)],
+    ['decimal', COMMA, `${'9'.repeat(38)},1`, 'range'],
+    ['integer', COMMA, '1.234', 1234],
+    ['integer', COMMA, '9.223.372.036.854.775.807', '9223372036854775807'],
+    ['integer', COMMA, '1,0', 'type'],
+    ['decimal', DECLARED_POINT, '1,234.5', '1234.5'],
+    ['decimal', DECLARED_POINT, '1,234', '1234'],
+    ['decimal', DECLARED_POINT, '1,23', 'type'],
+    ['decimal', POINT, '1,234', 'type'],
+    ['decimal', POINT, '1,5', 'type'],
+  ])('%s with marks %j: %s', (type, numbers, text, expected) => {
+    expect(readAs(type, text, {}, numbers)).toBe(expected);
+  });
+
+  it('reads the spellings of true, false and null that are declared, booleans without case', () => {
+    const changes = { trueValues: ['S', 'sim'], falseValues: ['N', 'Não'] };
+    const texts = ['s', 'SIM', 'n', 'NÃO', 'true', '-', ' - ', ''];
+    expect(texts.map((text) => readAs('boolean', text, changes, POINT, ['-']))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      'type',
+      null,
+      null,
+      null,
+    ]);
+    expect(['NULL', 'null', ' NULL', '\\N'].map((text) => readAs('string', text, {}, POINT, ['NULL', '\\N']))).toEqual([
+      null,
+      'null',
+      ' NULL',
+      null,
+    ]);
+  });
+
+  it('gives moments of any form in one form', () => {
+    const changes = { format: "dd/MM/yyyy'T'HH:mm:ss'Z'" };
+    expect(readAs('timestamp', '10/01/2023T09:00:00Z', changes)).toBe('2023-01-10T09:00:00.000Z');
+    expect(readAs('timestamp', '2023-01-10', changes)).toBe('type');
   });
 
   it('writes every decimal in one form, whatever form it came in', () => {

@@ -22,7 +22,13 @@ const report = (partition: number, more: Partial<Report> = {}): Report => ({
 });
 
 const received: RunEvent = { type: 'received', sha256: 'abc', bytes: 9, at: 10 };
-const checked: RunEvent = { type: 'checked', rows: { read: 3, accepted: 2, rejected: 1 }, checks: [], at: 20 };
+const checked: RunEvent = {
+  type: 'checked',
+  rows: { read: 3, accepted: 2, rejected: 1 },
+  checks: [],
+  dialect: null,
+  at: 20,
+};
 const publishing: RunEvent = { type: 'publishing', sequence: 1, at: 30 };
 const published: RunEvent = { type: 'published', published: 2, expects: { rows: 2 }, deadLetters: null, at: 40 };
 const way: RunEvent[] = [

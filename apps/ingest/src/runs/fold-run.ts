@@ -4,6 +4,7 @@ import {
   STEP_NAMES,
   type Again,
   type CheckResult,
+  type Dialect,
   type Report,
   type RunError,
   type RunSource,
@@ -20,7 +21,13 @@ export type RunEvent =
   | { type: 'step_retried'; step: StepName; message: string }
   | { type: 'step_done'; step: StepName; at: number; message?: string }
   | { type: 'received'; sha256: string; bytes: number; at: number }
-  | { type: 'checked'; rows: { read: number; accepted: number; rejected: number }; checks: CheckResult[]; at: number }
+  | {
+      type: 'checked';
+      rows: { read: number; accepted: number; rejected: number };
+      checks: CheckResult[];
+      dialect: Dialect | null;
+      at: number;
+    }
   | { type: 'queued'; order: number }
   | { type: 'publishing'; sequence: number; at: number }
   | { type: 'progress'; published: number; deadLetters: TopicRange | null }
@@ -128,7 +135,16 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
         internal: { ...run.internal, received: true },
       };
     case 'checked':
-      return endStep({ ...run, rows: { ...run.rows, ...event.rows }, checks: event.checks }, 'check', event.at);
+      return endStep(
+        {
+          ...run,
+          rows: { ...run.rows, ...event.rows },
+          checks: event.checks,
+          internal: { ...run.internal, dialect: event.dialect },
+        },
+        'check',
+        event.at,
+      );
     case 'queued':
       return { ...run, state: 'queued', internal: { ...run.internal, queued_at: event.order } };
     case 'dead_letters':

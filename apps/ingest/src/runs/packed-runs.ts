@@ -84,6 +84,7 @@ function typicalRun(): string {
         { name: 'header', type: 'schema', ...check },
         { name: 'max_error_fraction', type: 'max_error_fraction', ...check },
       ],
+      dialect: { encoding: 'utf-8', bomBytes: 0, delimiter: ',', decimalMark: '.' },
       at,
     },
     { type: 'queued', order: 1 },

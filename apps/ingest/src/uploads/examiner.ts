@@ -101,6 +101,7 @@ export class Examiner {
         createdAtMs: Date.parse(run.created_at),
         partitions,
         source: body.chunks(this.checking.outside),
+        dialect: run.internal.dialect ?? null,
         typedPath: spool.typedPath(run.id),
         stop,
       });
@@ -119,7 +120,8 @@ export class Examiner {
     });
     if (!result) return;
     this.options.onChecked(pipeline.name, result.rows);
-    this.event(id, { type: 'checked', rows: result.rows, checks: result.checks, at: now() });
+    const { rows, checks, dialect } = result;
+    this.event(id, { type: 'checked', rows, checks, dialect, at: now() });
     if (result.refused) return this.refuse(id, result.refused);
     try {
       await examination.redis?.done;

@@ -25,6 +25,7 @@ describe('gate', () => {
       createdAtMs: Date.UTC(2024, 0),
       partitions: 4,
       source,
+      dialect: null,
       typedPath,
       stop,
     });

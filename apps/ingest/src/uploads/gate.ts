@@ -7,10 +7,20 @@ import {
   type CheckResult,
   type DeadLetter,
   type DeadLetterCode,
+  type Dialect,
   type Pipeline,
   type RunError,
 } from '#contracts';
-import { CsvError, CsvReader, headerProblems, isFault, rowTyper, type CsvRecord, type TypedRow } from '#csv';
+import {
+  CsvError,
+  CsvReader,
+  headerProblems,
+  isFault,
+  rowTyper,
+  type CsvRecord,
+  type FileHead,
+  type TypedRow,
+} from '#csv';
 import { partitionForKey } from '#kafka';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { TypedFileWriter } from './typed-file.js';
@@ -24,6 +34,8 @@ export interface GateArgs {
   createdAtMs: number;
   partitions: number;
   source: AsyncGenerator<Buffer>;
+  /** As an earlier pass over the same file has found it; null: found now. */
+  dialect: Dialect | null;
   typedPath: string;
   /** The service is stopping: the pass ends with the signal's reason. */
   stop: AbortSignal;
@@ -32,34 +44,42 @@ export interface GateArgs {
 export interface GateResult {
   rows: { read: number; accepted: number; rejected: number };
   checks: CheckResult[];
+  /** How the file is written; null when that could not be found out. */
+  dialect: Dialect | null;
   /** Why the file is refused; null when it may be published. */
   refused: RunError | null;
 }
 
 /** Reads the source once. Throws what the source throws (a broken body) and what the disk says, never for bad data. */
 export async function gate(args: GateArgs): Promise<GateResult> {
-  const reader = new CsvReader(args.source);
+  const reader = new CsvReader(args.source, args.pipeline, args.dialect);
   const typed = await TypedFileWriter.create(args.typedPath);
   try {
     const header = await readHeader(reader, args);
     if (!header.ok) {
       await args.source.return(undefined);
       const check = verdict('header', 'schema', false, header.observed, header.expected, header.reason);
-      return { rows: { read: 0, accepted: 0, rejected: 0 }, checks: [check], refused: refusal([check]) };
+      return { ...NO_ROWS, checks: [check], refused: refusal([check]) };
     }
-    const counts = await typeRecords(reader, header.columns, typed, args);
-    const checks = [
-      verdict('header', 'schema', true, header.columns.join(','), header.expected, null),
-      errorFraction(counts, args.pipeline.maxErrorFraction),
-    ];
-    return { rows: counts, checks, refused: refusal(checks) };
+    const { dialect } = header.head;
+    const headerCheck = verdict('header', 'schema', true, header.observed, header.expected, null);
+    const counts = await typeRecords(reader, header.head, typed, args);
+    const checks = [headerCheck, errorFraction(counts, args.pipeline.maxErrorFraction)];
+    return { rows: counts, dialect, checks, refused: refusal(checks) };
+  } catch (error) {
+    // Not a fault of one record: a `unique` column with more values than can be told apart.
+    if (!(error instanceof CsvError)) throw error;
+    const check = verdict('rules', 'schema', false, null, null, error.message);
+    return { ...NO_ROWS, checks: [check], refused: refusal([check]) };
   } finally {
     await typed.close();
   }
 }
 
+const NO_ROWS = { rows: { read: 0, accepted: 0, rejected: 0 }, dialect: null };
+
 type Header =
-  | { ok: true; columns: string[]; expected: string }
+  | { ok: true; head: FileHead; observed: string; expected: string }
   | { ok: false; observed: string | null; expected: string; reason: string };
 
 async function readHeader(reader: CsvReader, args: GateArgs): Promise<Header> {
@@ -69,16 +89,18 @@ async function readHeader(reader: CsvReader, args: GateArgs): Promise<Header> {
     if (!found) return { ok: false, observed: null, expected, reason: 'the file holds no header line' };
     const problems = headerProblems(args.pipeline, found.header);
     const observed = found.header.slice(0, 50).join(',').slice(0, 1_000);
-    if (problems.length === 0) return { ok: true, columns: found.header, expected };
-    return { ok: false, observed, expected, reason: problems.map((problem) => problem.message).join('; ') };
+    if (problems.length === 0) return { ok: true, head: found, observed, expected };
+    const { encoding, delimiter } = found.dialect;
+    const how = `the file was read as ${encoding} with the delimiter ${JSON.stringify(delimiter)}`;
+    return { ok: false, observed, expected, reason: [...problems.map(({ message }) => message), how].join('; ') };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     return { ok: false, observed: null, expected, reason: error.message };
   }
 }
 
-async function typeRecords(reader: CsvReader, header: string[], typed: TypedFileWriter, args: GateArgs) {
-  const typeRow = rowTyper(args.pipeline, header, args.createdAtMs);
+async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWriter, args: GateArgs) {
+  const typeRow = rowTyper(args.pipeline, head.header, args.createdAtMs, head.dialect.decimalMark);
   const encode = rowEncoder(args.pipeline);
   const partitionOf = cachedPartitions(args.partitions);
   const counts = { read: 0, accepted: 0, rejected: 0 };
@@ -106,8 +128,8 @@ async function typeRecords(reader: CsvReader, header: string[], typed: TypedFile
     typed.accepted(partitionOf(row.key), record.row, time, row.key, json);
   };
   let busySince = performance.now();
-  for await (const batch of reader.batches()) {
-    for (const record of batch.records) {
+  for await (const records of reader.batches()) {
+    for (const record of records) {
       counts.read++;
       if (isFault(record)) {
         reject(record.row, record.line, record.column, record.code, record.message, record.raw);
