@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectNode } from './install.mjs';
+import { isPackage, projectNode } from './install.mjs';
 import { run } from './processes.mjs';
 
 const sourceDirs = ['apps', 'libs'];
@@ -49,5 +49,5 @@ export async function build({ root, env, say }) {
 
 /** Compiles when a source has changed since the last time. */
 export async function ensureBuilt(options) {
-  if (!isBuilt(options.root)) await build(options);
+  if (!isPackage(options.root) && !isBuilt(options.root)) await build(options);
 }

@@ -7,8 +7,13 @@ import { startProgress } from './say.mjs';
 const npmReasonsMax = 15;
 const npmError = /^npm (error|ERR!) \S/;
 
-/** The Node 24 that the project brings along. */
-export const projectNode = (root) => join(root, 'node_modules', 'node', 'bin', 'node');
+const broughtNode = (root) => join(root, 'node_modules', 'node', 'bin', 'node');
+
+/** Whether this is the packed package: it comes compiled, and npm has installed what it needs beside it. */
+export const isPackage = (root) => !existsSync(join(root, 'package-lock.json'));
+
+/** The Node 24 that the project brings along; of the packed package, the one that runs. */
+export const projectNode = (root) => (isPackage(root) ? process.execPath : broughtNode(root));
 
 /**
  * What the lock file asks for and node_modules has not, or in another version: package paths. Pure. Optional ones may
@@ -30,7 +35,7 @@ export function missingPackages(lock, installed) {
 /** Whether node_modules is what package-lock.json says, with its Node. */
 export function isInstalled(root) {
   const noted = join(root, 'node_modules', '.package-lock.json'); // written by npm at the very end of an install
-  if (!existsSync(noted) || !existsSync(projectNode(root))) return false;
+  if (!existsSync(noted) || !existsSync(broughtNode(root))) return false;
   const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
   try {
     return missingPackages(read(join(root, 'package-lock.json')), read(noted)).length === 0;
@@ -47,7 +52,7 @@ export function withProjectPath(root, env) {
 
 /** Installs the project's packages when they are missing or other than the lock file says, with progress. */
 export async function ensureInstalled({ root, env, say }) {
-  if (isInstalled(root)) return;
+  if (isPackage(root) || isInstalled(root)) return;
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   say('Installing packages into node_modules (npm ci) ...');
   await npm({ root, env, total: Object.keys(lock.packages).length - 1 }).catch((problem) => {

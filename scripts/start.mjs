@@ -31,7 +31,7 @@ await main(
     await ensureBuilt({ root, env, say });
 
     const ports = await takePorts({ env, found, quietly: demo });
-    const stores = await startStores({ found, ports, env, say });
+    const stores = await startStores({ found, ports, env, say, keep: !demo });
     const own = (name) => (stores.started.some((one) => one.name === name) ? 'own' : 'given by the environment');
     say(
       `Kafka at ${withoutSecrets(stores.brokers)} (${own('kafka')}), Redis at ${withoutSecrets(stores.redisUrl)} (${own('redis')}).`,

@@ -1,6 +1,7 @@
-// Where Kafka and Redis come from, in the contract's order: the environment, else native. Decided before anything is
+// Where Kafka and Redis come from, in the contract's order: the environment, else native, else Docker. Decided before anything is
 // downloaded, so that one message can say all that is missing.
 import { join } from 'node:path';
+import { hasDocker, startDockerKafka, startDockerRedis } from './docker-stores.mjs';
 import { findJava, hasMaven, javaMajorMin } from './java.mjs';
 import { hasKafkaJars, startKafka } from './native-kafka.mjs';
 import { artifactRedis, hasRedisServer, startRedis } from './native-redis.mjs';
@@ -10,10 +11,12 @@ import { givenRedisUrl, stateDir } from './read-env.mjs';
 const kafkaWays = [
   { find: (env) => (env.KAFKA_BROKERS ? { given: env.KAFKA_BROKERS } : { problem: 'KAFKA_BROKERS is not set' }) },
   { find: findNativeKafka },
+  { find: findDocker(startDockerKafka) },
 ];
 const redisWays = [
   { find: (env) => (givenRedisUrl(env) ? { given: givenRedisUrl(env) } : { problem: 'REDIS_URL is not set' }) },
   { find: findNativeRedis },
+  { find: findDocker(startDockerRedis) },
 ];
 
 function findNativeKafka(env) {
@@ -32,9 +35,19 @@ function findNativeRedis(env) {
   return { problem: `\`redis-server\` of 6.2 or newer was not found, nor ${other}` };
 }
 
+function findDocker(start) {
+  return (env) => (hasDocker(env) ? { start } : { problem: 'no Docker daemon answers (`docker info`)' });
+}
+
+// One after the other: asking a daemon takes time, and is needed only where nothing else works.
 function firstWay(ways, env) {
-  const found = ways.map((way) => way.find(env));
-  return found.find((one) => !one.problem) ?? { problems: found.map((one) => one.problem) };
+  const problems = [];
+  for (const way of ways) {
+    const found = way.find(env);
+    if (!found.problem) return found;
+    problems.push(found.problem);
+  }
+  return { problems };
 }
 
 /**
@@ -52,20 +65,21 @@ export function findStores(env) {
     `Install a JRE of ${javaMajorMin} or newer and Maven, then start again:`,
     '  Debian, Ubuntu: sudo apt install openjdk-17-jre-headless maven',
     '  macOS: brew install openjdk@17 maven',
-    'or name running ones: KAFKA_BROKERS=host:9092 REDIS_URL=redis://host:6379',
+    'or start a Docker daemon, or name running ones: KAFKA_BROKERS=host:9092 REDIS_URL=redis://host:6379',
   );
   throw new Error(lines.join('\n'));
 }
 
 /**
  * Starts what is not given, one after the other (both may have to download). `ports`: `{kafka, controller, redis}`.
+ * `keep`: the data of containers outlives them; that of native ones lies in `dir` in any case.
  * Answers `{brokers, redisUrl, started: [{name, program}]}`.
  */
-export async function startStores({ found, ports, env, say, dir = stateDir(env) }) {
+export async function startStores({ found, ports, env, say, dir = stateDir(env), keep = true }) {
   const logFile = (name) => join(dir, 'logs', `${name}.log`);
   const start = async (name, way, options) => {
     if (!way.start) return undefined;
-    return way.start({ stateDir: join(dir, name), logFile: logFile(name), env, say, ...options });
+    return way.start({ stateDir: join(dir, name), logFile: logFile(name), env, say, keep, ...options });
   };
   const redis = await start('redis', found.redis, { port: ports.redis });
   const kafka = await start('kafka', found.kafka, { port: ports.kafka, controllerPort: ports.controller });

@@ -15,6 +15,6 @@ export async function startThrowAwayStores({ env, say }) {
   const found = findStores(env);
   const take = async (name) => takePort({ name, usual: await freePort(), env, cacheDir: cacheDir(env), say: () => {} });
   const ports = { kafka: await take('Kafka'), controller: await take('controller'), redis: await take('Redis') };
-  const { brokers, redisUrl } = await startStores({ found, ports, env, say, dir });
+  const { brokers, redisUrl } = await startStores({ found, ports, env, say, dir, keep: false });
   return { brokers, redisUrl, dir };
 }
