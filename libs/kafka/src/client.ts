@@ -36,13 +36,16 @@ const ADMIN_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 10 };
 // Governs connecting and metadata, for producers too: theirs does not apply there. About a minute in all.
 const CLUSTER_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 60 };
 
-/** Sends kafkajs' log entries to our logger. Its errors are warnings here: what matters is thrown as well. */
+/**
+ * Sends kafkajs' log entries to our logger. Its errors are warnings here: what matters is thrown as well. What it warns
+ * of it tries again by itself, and so it does where a broker's answer is an error (`Response ...`): no news for a person.
+ */
 function logCreator(logger: KafkaLogger | undefined) {
   return () =>
     ({ namespace, level, log }: LogEntry): void => {
       const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } = log;
       const text = `kafkajs ${namespace}: ${message}`;
-      if (level === kafkajs.logLevel.ERROR || level === kafkajs.logLevel.WARN) logger?.warn(text, fields);
+      if (level === kafkajs.logLevel.ERROR && !message.startsWith('Response ')) logger?.warn(text, fields);
       else logger?.debug(text, fields);
     };
 }

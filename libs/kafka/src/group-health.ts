@@ -1,4 +1,5 @@
 // What services with consumer groups tell of them: whether they are ready, and what happened to their tasks.
+import { KafkaError } from './errors.js';
 import type { GroupStatus } from './batch-transport.js';
 import type { TaskEvent, TaskStatus } from './partition-task.js';
 import type { KafkaLogger } from './records.js';
@@ -37,6 +38,13 @@ export function logTaskEvent(logger: KafkaLogger, group: string, event: TaskEven
   );
   const line = { group, ...printable };
   if (kind === 'halted') logger.error('a task has halted: it needs a person', line);
+  else if (kind === 'failed' && waitsForIngest(event.error))
+    logger.info('task waits for ingest to open the pipeline', line);
   else if (kind === 'failed' || kind === 'restarting') logger.warn(`task ${kind}; it is acquired again`, line);
   else logger.info(`task ${kind}`, line);
+}
+
+/** At the first start ever the services come up side by side: that is no fault. */
+function waitsForIngest(error: unknown): boolean {
+  return error instanceof KafkaError && error.code === 'no_generation';
 }
