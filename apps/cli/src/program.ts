@@ -1,5 +1,6 @@
 // The command tree: names, options, help. Each command's work is in commands/; `--help` and the reference page of the
 // docs come from here.
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Api } from './api.js';
 import { dryRun } from './commands/dry-run.js';
@@ -48,10 +49,16 @@ function wholeNumber(text: string): number {
 
 const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 
+function version(): string {
+  const file = new URL('../../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
 /** Every command; its actions throw {@link Failure}s. */
 export function buildProgram(): Command {
   const program = new Command('caudal')
     .description('CSV files into fresh, exactly-once features in Redis, through Kafka')
+    .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong use.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined });

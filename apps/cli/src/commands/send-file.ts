@@ -61,7 +61,7 @@ async function sendOnce({ api, terminal, path, file }: Sending, total: number): 
   const headers: Record<string, string> = { 'content-type': `multipart/form-data; boundary=${boundary}` };
   if (name.endsWith('.gz')) headers['content-encoding'] = 'gzip';
   try {
-    const body = ReadableStream.from(multipart(file, boundary, count)) as unknown as NonNullable<RequestInit["body"]>;
+    const body = ReadableStream.from(multipart(file, boundary, count)) as unknown as NonNullable<RequestInit['body']>;
     return await api.send('POST', path, { headers, body, duplex: 'half' });
   } finally {
     done();
