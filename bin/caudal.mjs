@@ -24,6 +24,7 @@ if (!isPackage(root)) {
   }
   await stopAll();
 }
+if (process.env.npm_command === 'exec') endWithNpx();
 if (process.exitCode === undefined) {
   if (!existsSync(main)) throw new Error(`${main} is missing: the package is incomplete, install it again`);
   if (projectNode(root) === process.execPath) await import(main);
@@ -36,4 +37,15 @@ function runOnProjectNode() {
   // Ctrl-C of a terminal reaches the child too, which takes the second for the same; kill reaches this process alone.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+}
+
+// npx hands a SIGTERM to the shell between it and this process, which ends without passing it on: its end is the signal.
+function endWithNpx() {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  timer.unref();
 }

@@ -38,14 +38,16 @@ const CLUSTER_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 60 };
 
 /**
  * Sends kafkajs' log entries to our logger. Its errors are warnings here: what matters is thrown as well. What it warns
- * of it tries again by itself, and so it does where a broker's answer is an error (`Response ...`): no news for a person.
+ * of it tries again by itself, and so it does with a request that a broker answers with an error (the marker of the last
+ * transaction is still being written, a coordinator is being found): no news for a person.
  */
 function logCreator(logger: KafkaLogger | undefined) {
   return () =>
     ({ namespace, level, log }: LogEntry): void => {
       const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } = log;
       const text = `kafkajs ${namespace}: ${message}`;
-      if (level === kafkajs.logLevel.ERROR && !message.startsWith('Response ')) logger?.warn(text, fields);
+      const answered = message.startsWith('Response ') || message.startsWith('Failed to send messages');
+      if (level === kafkajs.logLevel.ERROR && !answered) logger?.warn(text, fields);
       else logger?.debug(text, fields);
     };
 }
