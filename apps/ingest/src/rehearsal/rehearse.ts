@@ -60,7 +60,7 @@ export class Rehearsal {
   /** Computes, compares and keeps the document. Throws {@link TooManyGroups}, or a RedisError. */
   async run(run: StoredRun, pipeline: Pipeline, typedPath: string): Promise<TopicRange> {
     const groupBy = await computeFile(pipeline, typedPath);
-    const records = Map.groupBy(groupBy.results(), (record) => record.view);
+    const records = byView(groupBy.results());
     const document: RehearsalDocument = { result: {}, diff: {} };
     for (const view of pipeline.views) {
       const found = records.get(view.name) ?? [];
@@ -130,6 +130,17 @@ async function computeFile(pipeline: Pipeline, typedPath: string): Promise<Group
   }
   if (groupBy.size > LIMITS.rehearsalGroups) throw new TooManyGroups();
   return groupBy;
+}
+
+/** Map.groupBy, which Node 20 does not have yet. */
+function byView(results: Iterable<FeatureRecord>): Map<string, FeatureRecord[]> {
+  const records = new Map<string, FeatureRecord[]>();
+  for (const record of results) {
+    const found = records.get(record.view);
+    if (found) found.push(record);
+    else records.set(record.view, [record]);
+  }
+  return records;
 }
 
 /** Another view's values are nothing to compare with; a hash without an owner is from before Caudal. */
