@@ -72,6 +72,7 @@ export class FakeKafka {
         send: async (some: OutRecord[]) => {
           point('send');
           records.push(...some);
+          return [];
         },
         sendOffsets: async ({ groupId, offset }: { groupId: string; offset: bigint }) => {
           point('sendOffsets');

@@ -85,7 +85,7 @@ function uploadDrafts(): Draft[] {
 }
 
 function endDraft(): Draft {
-  const end = { upload: RUN, sequence: 1, stage: 'rows', partition: 0, rows: upload.rows, late: 0 };
+  const end = { upload: RUN, sequence: 1, stage: 'rows', partition: 0, rows: upload.rows, late: 0, late_by_view: {} };
   const { key, value } = encodeEndOfFeatures(end);
   return { key, value: JSON.parse(value) as object };
 }

@@ -127,6 +127,26 @@ describe('a key that holds the newest window', () => {
     ]);
   });
 
+  it('is deleted by the retraction of exactly its window: a session that was merged away, then the merged one', async () => {
+    const session = (startMs: number, endMs: number | null) => ({ newestWindowOnly: true, window: { startMs, endMs } });
+    const gone = (startMs: number) => ({ ...session(startMs, null), features: null });
+    await writer.upsert(write(key, 0, session(10, 20)), write(key, 1, session(30, 40)));
+    expect(await writer.statuses(write(key, 2, gone(10)))).toEqual(['superseded']);
+    expect(await writer.statuses(write(key, 3, session(5, 20)))).toEqual(['superseded']);
+    expect(await redis.hmget(key, '_window_start', '_window_end')).toEqual(['30', '40']);
+    // 30 becomes part of 5: alone, the merged one would be the older of two windows with one end.
+    expect(await writer.statuses(write(key, 4, gone(30)), write(key, 5, session(5, 40)))).toEqual([
+      'written',
+      'written',
+    ]);
+    expect(await redis.hmget(key, '_window_start', '_window_end', '_revision')).toEqual(['5', '40', '5']);
+    expect(await writer.statuses(write(key, 1, session(30, 40)), write(key, 4, gone(30)))).toEqual([
+      'superseded',
+      'superseded',
+    ]);
+    expect(await redis.hget(key, '_revision')).toBe('5');
+  });
+
   it('is only that when its template names no window', async () => {
     await writer.upsert(write(key, 0, { window: day(10) }));
     expect(await writer.statuses(write(key, 1, { window: day(9) }))).toEqual(['written']);

@@ -9,6 +9,14 @@ export interface OpenUpload {
   rows: number;
   /** Rows late in at least one view. */
   late: number;
+  /** Rows late, by view. */
+  late_by_view: Record<string, number>;
+}
+
+export const newUpload = (): OpenUpload => ({ rows: 0, late: 0, late_by_view: {} });
+
+export function copyUploads(uploads: ReadonlyMap<string, OpenUpload>): Map<string, OpenUpload> {
+  return new Map([...uploads].map(([id, upload]) => [id, { ...upload, late_by_view: { ...upload.late_by_view } }]));
 }
 
 /** Stands while a control record's windows are being closed in several transactions. */

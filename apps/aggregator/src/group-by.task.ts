@@ -24,8 +24,16 @@ import {
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
 import { fingerprint, GroupBy, type EntryChange } from '#windowing';
-import { assertSamePipeline, type Closing, type OffsetRecord, type OpenUpload } from './changelog-records.js';
+import {
+  assertSamePipeline,
+  copyUploads,
+  newUpload,
+  type Closing,
+  type OffsetRecord,
+  type OpenUpload,
+} from './changelog-records.js';
 import { closeAllButLast } from './close-in-parts.js';
+import { LateRows } from './late-rows.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 
 export interface GroupByTaskOptions {
@@ -140,30 +148,28 @@ export class GroupByTask {
     const startedAt = performance.now();
     const step = state.groupBy.beginStep();
     const uploads = copyUploads(state.uploads);
-    let late = 0;
+    const late = new LateRows(this.topics.late);
     let at = from;
     const end = Math.min(records.length, from + LIMITS.stepRows);
     for (; at < end; at++) {
       const record = records[at]!;
       if (record.key === null || step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords) break;
       const row = decodeRow(record.value!);
-      const upload = uploads.get(row.upload) ?? { rows: 0, late: 0 };
+      const upload = uploads.get(row.upload) ?? newUpload();
       uploads.set(row.upload, upload);
       upload.rows++;
-      if (step.applyRow(row).length > 0) {
-        upload.late++;
-        late++;
-      }
+      const closed = step.applyRow(row);
+      if (closed.length > 0) late.add(record, row, closed, upload);
     }
     const next = records[at - 1]!.offset + 1n;
     await this.transact(
-      { ...clockOf(state.groupBy), changes: step.changes(), next, uploads, closing: null, after: [] },
+      { ...clockOf(state.groupBy), changes: step.changes(), next, uploads, closing: null, after: late.records },
       ctx,
     );
     step.commit();
     state.uploads = uploads;
     metrics.rows.inc({ pipeline: pipeline.name }, at - from);
-    if (late > 0) metrics.rowsLate.inc({ pipeline: pipeline.name }, late);
+    for (const [view, rows] of late.byView) metrics.rowsLate.inc({ pipeline: pipeline.name, view }, rows);
     metrics.stepSeconds.observe({ pipeline: pipeline.name }, (performance.now() - startedAt) / 1000);
     return at;
   }
@@ -222,14 +228,13 @@ export class GroupByTask {
 
   private endOfFeatures(control: ControlRecord): OutRecord {
     const { partition } = this.options;
-    const upload = this.held().uploads.get(control.upload) ?? { rows: 0, late: 0 };
+    const upload = this.held().uploads.get(control.upload) ?? newUpload();
     const record = encodeEndOfFeatures({
       upload: control.upload,
       sequence: control.sequence,
       stage: STAGE,
       partition,
-      rows: upload.rows,
-      late: upload.late,
+      ...upload,
     });
     return { topic: this.topics.features, partition, ...record };
   }
@@ -283,10 +288,6 @@ function clockOf({ streamTime, epoch }: GroupBy): { streamTime: number | null; e
 
 function countFeatures(changes: readonly EntryChange[]): number {
   return changes.reduce((count, { feature }) => (feature ? count + 1 : count), 0);
-}
-
-function copyUploads(uploads: ReadonlyMap<string, OpenUpload>): Map<string, OpenUpload> {
-  return new Map([...uploads].map(([id, upload]) => [id, { ...upload }]));
 }
 
 function maximum(a: number | null, b: number | null): number | null {

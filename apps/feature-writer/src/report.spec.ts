@@ -34,6 +34,7 @@ const end = (partition: number): EndOfFeatures => ({
   partition,
   rows: 10,
   late: 2,
+  late_by_view: { por_dia: 2 },
 });
 
 describe('Reports', () => {
@@ -49,7 +50,14 @@ describe('Reports', () => {
     const [first, second] = opened[0]!.sent;
     expect(first).toMatchObject({ topic: 't.runs', partition: 0, key: 'run1/report/rows/3' });
     const values = [first, second].map((record) => JSON.parse(record!.value as string) as unknown);
-    expect(values[0]).toMatchObject({ written: 7, superseded: 1, failed: 2, failed_keys: ['a', 'b'], late: 2 });
+    expect(values[0]).toMatchObject({
+      written: 7,
+      superseded: 1,
+      failed: 2,
+      failed_keys: ['a', 'b'],
+      late: 2,
+      late_by_view: { por_dia: 2 },
+    });
     expect(values[1]).toMatchObject({ partition: 4, written: 0, superseded: 0, failed: 0, failed_keys: [] });
   });
 

@@ -24,6 +24,7 @@ export class Reports {
       failed: marker?.failed ?? 0,
       failed_keys: [...(marker?.failedKeys ?? [])],
       late: end.late,
+      late_by_view: end.late_by_view,
       aggregated_at: aggregatedAtMs,
     };
     const topic = sharedTopics(this.prefix).runs;

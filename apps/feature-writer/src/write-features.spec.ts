@@ -63,7 +63,7 @@ class Bench {
     const place = { topic: topics.features, partition: 0 };
     if (entry === null) {
       const sequence = ++this.ends;
-      const end = { upload: `u${sequence}`, sequence, stage: 'rows', partition: 0, rows: 0, late: 0 };
+      const end = { upload: `u${sequence}`, sequence, stage: 'rows', partition: 0, rows: 0, late: 0, late_by_view: {} };
       return this.kafka.append({ ...place, ...encodeEndOfFeatures(end) });
     }
     const window = { type: 'all_time', start: null, end: null };

@@ -136,11 +136,12 @@ async function openQueues(
   const { config, metrics, logger, onFatal } = around;
   const { topicPrefix: prefix, partitions } = config;
   const queues = new Map<string, UploadQueue>();
-  for (const pipeline of pipelines.keys()) {
+  for (const [pipeline, { order }] of pipelines) {
     const publisher = new Publisher({
       client: on.client,
       prefix,
       pipeline,
+      order,
       partitions,
       now: Date.now,
       onTransaction: (rows) => {

@@ -10,3 +10,10 @@ export function parseDurationMs(text: string): number | null {
   const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
   return Number.isSafeInteger(ms) ? ms : null;
 }
+
+/** The same as people write it, in the largest unit that fits exactly. */
+export function durationText(ms: number): string {
+  const units = Object.entries(UNIT_MS).reverse();
+  const [unit, unitMs] = units.find(([, unitMs]) => ms % unitMs === 0) ?? ['ms', 1];
+  return `${ms / unitMs}${unit}`;
+}

@@ -60,6 +60,8 @@ export interface EndOfFeatures {
   readonly rows: number;
   /** Rows that were late in at least one view. */
   readonly late: number;
+  /** Rows that were late, by view; views without any are left out. */
+  readonly late_by_view: Record<string, number>;
 }
 
 /**

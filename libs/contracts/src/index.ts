@@ -6,6 +6,7 @@ export * from './duration.js';
 export * from './entry-size.js';
 export * from './feature.js';
 export * from './group-key.js';
+export * from './late-row.js';
 export * from './limits.js';
 export * from './pipeline.js';
 export * from './pipeline-file.js';

@@ -1,7 +1,7 @@
 // The wire formats, as other teams read them: these texts are the contract.
 import { decodeControl, encodeControl } from './control-record.js';
 import { deadLetter } from './dead-letter.js';
-import { parseDurationMs } from './duration.js';
+import { durationText, parseDurationMs } from './duration.js';
 import { decodeEndOfFeatures, encodeEndOfFeatures, featureKey, parseFeatureKey } from './feature.js';
 import { decodeGroup, encodeGroup } from './group-key.js';
 import { parsePipelineFile } from './pipeline-file.js';
@@ -88,7 +88,7 @@ describe('control records', () => {
   });
 
   it('in features have a bounded key that begins with NUL', () => {
-    const end = { upload: '01J', sequence: 1001, stage: 'rows', partition: 3, rows: 2, late: 0 };
+    const end = { upload: '01J', sequence: 1001, stage: 'rows', partition: 3, rows: 2, late: 0, late_by_view: {} };
     const { key, value } = encodeEndOfFeatures(end);
     expect(key).toBe('\u0000end-of-upload\u0000rows\u00003\u00001');
     expect(decodeEndOfFeatures(key, Buffer.from(value))).toEqual(end);
@@ -121,6 +121,12 @@ describe('durations', () => {
   ])('%s is %s ms', (text, ms) => expect(parseDurationMs(text)).toBe(ms));
 });
 
+describe('durations as text', () => {
+  it.each(['250ms', '90s', '3m', '25h', '90d'])('%s comes back', (text) => {
+    expect(durationText(parseDurationMs(text)!)).toBe(text);
+  });
+});
+
 describe('topic settings', () => {
   const settingsOf = (ttlsMs: (number | null)[]) =>
     pipelineTopicSettings({ prefix: 'caudal', pipeline: 'p', partitions: 4, retention: pipeline.retention, ttlsMs });
@@ -144,6 +150,7 @@ describe('topic settings', () => {
     expect(settingsOf([null]).map(({ name, partitions }) => `${name} ${partitions}`)).toEqual([
       'caudal.p.rows 4',
       'caudal.p.features 4',
+      'caudal.p.late 4',
       'caudal.p.dead-letter 4',
       'caudal.p.uploads 1',
       'caudal.p.changelog 4',

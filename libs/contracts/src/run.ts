@@ -62,7 +62,16 @@ export interface Run {
   attempt: number;
   state: RunState;
   steps: Step[];
-  rows: { read: number; accepted: number; rejected: number; published: number; late: number };
+  rows: {
+    read: number;
+    accepted: number;
+    rejected: number;
+    published: number;
+    /** Rows late in at least one view. */
+    late: number;
+    /** Only when there are any: late rows by view; views without any are left out. */
+    late_by_view?: Record<string, number>;
+  };
   /** Feature records that Redis has acknowledged for this run. */
   features_written: number;
   checks: CheckResult[];
@@ -152,6 +161,7 @@ export interface Report {
   failed: number;
   failed_keys: string[];
   late: number;
+  late_by_view: Record<string, number>;
   /** Epoch ms of the end-of-upload record in `features`. */
   aggregated_at: number;
 }

@@ -11,17 +11,19 @@ export interface TopicSettings {
 export interface PipelineTopics {
   rows: string;
   features: string;
+  late: string;
   deadLetter: string;
   uploads: string;
   changelog: string;
 }
 
-/** The five topics of one pipeline, e.g. `caudal.empresas.rows`. */
+/** The topics of one pipeline, e.g. `caudal.empresas.rows`. */
 export function pipelineTopics(prefix: string, pipeline: string): PipelineTopics {
   const base = `${prefix}.${pipeline}`;
   return {
     rows: `${base}.rows`,
     features: `${base}.features`,
+    late: `${base}.late`,
     deadLetter: `${base}.dead-letter`,
     uploads: `${base}.uploads`,
     changelog: `${base}.changelog`,
@@ -82,6 +84,7 @@ export function pipelineTopicSettings(args: {
   return [
     { name: names.rows, partitions, config: deleteSettings(retention.rowsMs) },
     { name: names.features, partitions, config: features },
+    { name: names.late, partitions, config: deleteSettings(retention.deadLetterMs) },
     { name: names.deadLetter, partitions, config: deleteSettings(retention.deadLetterMs) },
     { name: names.uploads, partitions: 1, config: compactSettings },
     { name: names.changelog, partitions, config: compactSettings },

@@ -1,4 +1,5 @@
 // Records of `<pipeline>.uploads`: the publisher's memory. One transactional writer, so a read after the fence is final.
+import type { Pipeline } from './pipeline.js';
 
 export const GENERATION_KEY = 'generation';
 export const SEQUENCE_KEY = 'sequence';
@@ -20,6 +21,8 @@ export interface UploadProgress {
   published: number;
   rejected: number;
   sequence: number;
+  /** As the pipeline file said when the upload began: `event_time` puts watermarks between its rows. */
+  order: Pipeline['order'];
   stream_time: number | null;
   rows_in_partition: number[];
   /** True once the end-of-upload control records are in the log. */

@@ -95,7 +95,7 @@ describe('rowTyper', () => {
       { data: '2024-06-02T12:00:00.001Z' },
       'data',
       'event_time',
-      "is more than 1 day after the run's created_at",
+      "is more than 1d (max_future) after the run's created_at",
     ],
   ])('refuses by %s', (_, changes, column, code, rule) => {
     const message = expect.stringContaining(`column "${column}" ${rule}`) as string;

@@ -1,6 +1,7 @@
 // Last step: the cells of one record -> the row as the pipeline declares it, or the first rule that it breaks.
 import {
   cellText,
+  durationText,
   encodeGroup,
   LIMITS,
   rowEncoder,
@@ -14,8 +15,6 @@ import type { NumberStyle } from './plain-number.js';
 import { timestampMs } from './timestamp.js';
 import { isValueFault, valueReader, type ValueReader } from './type-value.js';
 import { UniqueValues } from './unique-values.js';
-
-const DAY_MS = 86_400_000;
 
 export type TypedRow =
   | {
@@ -47,9 +46,10 @@ interface Field {
 
 /**
  * A function that types the records of one file. `header` must have no {@link headerProblems}; records must have as
- * many cells as it. `decimalMark`: the file's own. Event times more than a day after `runCreatedAtMs` (epoch ms) are
- * refused: one wrong year would close every window. The same cells give the same row, whenever; only a `unique` column
- * looks back, at the accepted rows before. Throws {@link CsvError} when that column has too many values.
+ * many cells as it. `decimalMark`: the file's own. Event times more than the pipeline's `max_future` after
+ * `runCreatedAtMs` (epoch ms) are refused: one wrong year would close every window. The same cells give the same row,
+ * whenever; only a `unique` column looks back, at the accepted rows before. Throws {@link CsvError} when that column has
+ * too many values.
  */
 export function rowTyper(
   pipeline: Pipeline,
@@ -65,7 +65,7 @@ export function rowTyper(
   const placeOf = (name: string) => pipeline.columns.findIndex((column) => column.name === name);
   const keyPlaces = pipeline.key.map(placeOf);
   const timePlace = pipeline.eventTime === null ? -1 : placeOf(pipeline.eventTime);
-  const latestMs = runCreatedAtMs + DAY_MS;
+  const latestMs = runCreatedAtMs + pipeline.maxFutureMs;
   const tooLarge = rowLimit(pipeline);
   const repeated = repeatedValue(pipeline);
   return (texts) => {
@@ -84,7 +84,8 @@ export function rowTyper(
     if (timePlace !== -1) {
       timeMs = timestampMs(cells[timePlace] as string);
       if (timeMs > latestMs) {
-        const rule = `is more than 1 day after the run's created_at (${new Date(runCreatedAtMs).toISOString()})`;
+        const limit = durationText(pipeline.maxFutureMs);
+        const rule = `is more than ${limit} (max_future) after the run's created_at (${new Date(runCreatedAtMs).toISOString()})`;
         return rowFault(fields[timePlace]!.column, 'event_time', rule);
       }
     }

@@ -24,6 +24,27 @@ const views: View[] = [
     features: [],
     redis: { key: 'dia:{cidade}:{uf}', ttlMs: null },
   },
+  {
+    name: 'semana',
+    groupBy: ['cidade'],
+    window: {
+      type: 'hopping',
+      sizeMs: 7 * DAY_MS,
+      advanceMs: DAY_MS,
+      graceMs: null,
+      timeZone: 'America/Sao_Paulo',
+      emit: 'updates',
+    },
+    features: [],
+    redis: { key: 's:{cidade}:{window_start}:{window_end}', ttlMs: null },
+  },
+  {
+    name: 'visitas',
+    groupBy: ['cidade'],
+    window: { type: 'session', gapMs: 1_000, graceMs: null, emit: 'updates' },
+    features: [],
+    redis: { key: 'v:{cidade}', ttlMs: null },
+  },
 ];
 const pipeline = { name: 'empresas', views } as unknown as Pipeline;
 const toWrite = featureWritesOf(pipeline);
@@ -82,6 +103,21 @@ describe('featureWritesOf', () => {
       window: { startMs: -DAY_MS, endMs: 0 },
       newestWindowOnly: true,
       upload: '',
+    });
+  });
+
+  it('knows the end of a retracted window, but for a session', () => {
+    // 1 to 8 November 2018: the clock went forward on the 4th, the week has an hour less.
+    const start = Date.UTC(2018, 10, 1, 3);
+    expect(toWrite(message(featureKey('semana', 'x', start), null), 0)).toMatchObject({
+      key: `s:x:${start}:${Date.UTC(2018, 10, 8, 2)}`,
+      newestWindowOnly: false,
+    });
+    expect(toWrite(message(featureKey('visitas', 'x', 5), null), 0)).toMatchObject({
+      key: 'v:x',
+      features: null,
+      window: { startMs: 5, endMs: null },
+      newestWindowOnly: true,
     });
   });
 

@@ -1,6 +1,7 @@
 // From a record of `features` to what Redis is to hold for it: the key, the owner, how long, and which guard applies.
 import {
   decodeGroup,
+  isTimeWindow,
   keyRenderer,
   parseFeatureKey,
   templateParts,
@@ -9,6 +10,7 @@ import {
   type Pipeline,
   type View,
 } from '#contracts';
+import { fixedWindows } from '#windowing';
 
 /** A record of `features` that is no control record. */
 export interface FeatureMessage {
@@ -32,8 +34,8 @@ export interface FeatureWrite {
   readonly features: Readonly<Record<string, FeatureValue>> | null;
   /** The run; empty for a retraction. */
   readonly upload: string;
-  /** Epoch ms; null for upload and all_time windows. */
-  readonly window: { readonly startMs: number; readonly endMs: number } | null;
+  /** Epoch ms; null for upload and all_time windows. The end is null where a session is retracted: nobody knows it. */
+  readonly window: { readonly startMs: number; readonly endMs: number | null } | null;
   /** The key's template names no window: the key holds the newest one. */
   readonly newestWindowOnly: boolean;
   /** What is left of the view's ttl, at most 0 when it has passed; null: the key never expires. */
@@ -70,11 +72,12 @@ function targetOf(pipeline: string, view: View): Target {
   const namesWindow = templateParts(redis.key).some(
     (part) => 'placeholder' in part && part.placeholder === 'window_start',
   );
-  const newestWindowOnly = isTimeWindow(view) && !namesWindow;
+  const newestWindowOnly = isTimeWindow(view.window) && !namesWindow;
+  const fixed = fixedWindows(view.window);
   return (message, group, windowStartMs, nowMs) => {
     const key = message.record?.key ?? groupOfKey(group, groupBy);
     if (!groupBy.every((column) => typeof key[column] === 'string')) return null;
-    const window = windowOf(view, message.record, windowStartMs);
+    const window = windowOf(fixed, message.record, windowStartMs);
     // A clock behind the broker's makes no key live longer than its ttl.
     const ageMs = Math.max(0, nowMs - message.timestampMs);
     return {
@@ -97,10 +100,6 @@ function targetOf(pipeline: string, view: View): Target {
   };
 }
 
-function isTimeWindow(view: View): boolean {
-  return view.window.type !== 'upload' && view.window.type !== 'all_time';
-}
-
 /** The columns' values; none for a key of other columns than today's, so that a view's old shape stops nobody. */
 function groupOfKey(group: string, groupBy: readonly string[]): Record<string, string> {
   if (groupBy.length > 1 && !isJsonArray(group)) return {};
@@ -116,12 +115,15 @@ function isJsonArray(text: string): boolean {
   }
 }
 
-/** A retraction has no value: its window's start stands in the record's key, its end follows from the view. */
-function windowOf(view: View, record: FeatureRecord | null, startMs: number | null): FeatureWrite['window'] {
+/** A retraction has no value: its window's start stands in the record's key, its end follows from the view's windows. */
+function windowOf(
+  fixed: ReturnType<typeof fixedWindows>,
+  record: FeatureRecord | null,
+  startMs: number | null,
+): FeatureWrite['window'] {
   if (record !== null) {
     const { start, end } = record.window;
     return start === null || end === null ? null : { startMs: start, endMs: end };
   }
-  if (startMs === null || view.window.type !== 'tumbling') return null;
-  return { startMs, endMs: startMs + view.window.sizeMs };
+  return startMs === null ? null : { startMs, endMs: fixed?.endMs(startMs) ?? null };
 }

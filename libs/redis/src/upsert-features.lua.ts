@@ -36,10 +36,12 @@ local function isNewer(storedGeneration, storedRevision, revision)
   return compare(storedRevision, revision) > 0
 end
 
-local function isNewerWindow(storedStart, storedEnd, item)
+-- A retraction takes away its own window only (a session's end is unknown to it), a write gives way to a newer one.
+local function keepsItsWindow(storedStart, storedEnd, item)
   storedStart, storedEnd = tonumber(storedStart), tonumber(storedEnd)
   if not storedStart or not storedEnd then return false end
   local startMs, endMs = tonumber(item.startMs), tonumber(item.endMs)
+  if item.kind == 'delete' then return startMs ~= nil and storedStart ~= startMs end
   if storedEnd ~= endMs then return storedEnd > endMs end
   return storedStart > startMs
 end
@@ -61,7 +63,7 @@ local function refused(key, goneKey, item)
   if stored[1] and stored[1] ~= item.owner then return 'f' end
   if stored[1] and stored[2] and stored[3] then
     if isNewer(stored[2], stored[3], item.revision) then return 's' end
-    if item.newestOnly and isNewerWindow(stored[4], stored[5], item) then return 's' end
+    if item.newestOnly and keepsItsWindow(stored[4], stored[5], item) then return 's' end
     return nil, nil, stored
   end
   -- Only where no hash of ours stands can a retraction be the newest that is known.

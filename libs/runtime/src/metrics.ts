@@ -58,7 +58,7 @@ export class IngestMetrics extends ServiceMetrics {
 
 export class AggregatorMetrics extends ServiceMetrics {
   readonly rows = this.counter('rows_aggregated', 'Rows taken into their windows', ['pipeline']);
-  readonly rowsLate = this.counter('rows_late', 'Rows whose window was closed', ['pipeline']);
+  readonly rowsLate = this.counter('rows_late', 'Rows whose window was closed, once a view', ['pipeline', 'view']);
   readonly features = this.counter('features_emitted', 'Records committed to the features topic', ['pipeline']);
   readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
   readonly stepSeconds = this.seconds('step', 'How long a step took, from its rows to its commit', ['pipeline']);

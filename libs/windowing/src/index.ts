@@ -8,5 +8,4 @@ export { WindowingError, type WindowingErrorCode } from './errors.js';
 export { fingerprint, type Fingerprint } from './fingerprint.js';
 export { GroupBy } from './group-by.js';
 export { fixedWindows } from './fixed-windows.js';
-export type { LateWindow } from './late-window.js';
 export type { Step } from './step.js';

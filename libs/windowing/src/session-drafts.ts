@@ -4,10 +4,9 @@
 // Lateness must not depend on the order of rows within their file. So a row whose own session is closed is judged by
 // the sessions of its group as they stood when the epoch (since the last control record) began: it is on time when it
 // would have joined one of them. Each entry carries what that takes, its floor. docs/decisions/0005-session-lateness.md
-import type { Row } from '#contracts';
+import type { LateRowWindow, Row } from '#contracts';
 import { changeOf, retractionOf, type EntryChange } from './entry-change.js';
 import { firstWhere } from './first-where.js';
-import type { LateWindow } from './late-window.js';
 import { sessionAt, type Session, type SessionEntry, type SessionStore } from './session-store.js';
 import type { ViewState } from './view-state.js';
 
@@ -31,7 +30,7 @@ interface GroupDrafts {
   readonly touched: Map<number, SessionEntry | null>;
 }
 
-const ON_TIME: readonly LateWindow[] = [];
+const ON_TIME: readonly LateRowWindow[] = [];
 
 export class SessionDrafts {
   private readonly groups = new Map<string, GroupDrafts>();
@@ -45,7 +44,7 @@ export class SessionDrafts {
   ) {}
 
   /** Adds the row to the session that it makes or joins; answers the closed one when it is late. */
-  apply(row: Row, upload: string, group: string): readonly LateWindow[] {
+  apply(row: Row, upload: string, group: string): readonly LateRowWindow[] {
     const { watermarkMs, gapMs } = this.time;
     const endMs = row.time + gapMs;
     const of = this.draftsOf(group);

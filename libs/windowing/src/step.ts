@@ -1,9 +1,8 @@
 // Rows of one transaction, aggregated beside the store: nothing is changed there before commit(), so a step that
 // fails is simply dropped.
-import type { Row } from '#contracts';
+import type { LateRowWindow, Row } from '#contracts';
 import type { EntryChange } from './entry-change.js';
 import { WindowingError } from './errors.js';
-import type { LateWindow } from './late-window.js';
 import { SessionDrafts } from './session-drafts.js';
 import { watermarkMs } from './stream-time.js';
 import { assertCurrent, type GroupByState, type ViewState } from './view-state.js';
@@ -17,7 +16,7 @@ interface ViewStep {
   readonly drafts: WindowDrafts | SessionDrafts;
 }
 
-const ON_TIME: readonly LateWindow[] = [];
+const ON_TIME: readonly LateRowWindow[] = [];
 
 /** Made by `GroupBy.beginStep`. After a throw it must be dropped: the row may be in some views only. */
 export class Step {
@@ -61,7 +60,7 @@ export class Step {
    * Adds the row to every view; windows that are closed skip it, and are the answer: none when the row is on time.
    * Throws WindowingError `bad_row`, `bad_decimal`, or `stale_step` when entries or stream time changed since the beginning.
    */
-  applyRow(row: Row): readonly LateWindow[] {
+  applyRow(row: Row): readonly LateRowWindow[] {
     this.assertCurrent();
     if (row.upload !== this.upload) this.upload = row.upload;
     let late = ON_TIME;

@@ -1,7 +1,6 @@
 // The overlay of one step over one view's windows, all kinds but sessions: copies of the entries that its rows change.
-import type { Row } from '#contracts';
+import type { LateRowWindow, Row } from '#contracts';
 import { changeOf, type EntryChange } from './entry-change.js';
-import type { LateWindow } from './late-window.js';
 import type { ViewState } from './view-state.js';
 import { ALL_TIME, type WindowId } from './window.js';
 import type { Entry } from './window-store.js';
@@ -14,7 +13,7 @@ interface Drafts {
 /** The windows of a stretch of time, looked up once for all its rows. */
 interface Slot {
   readonly open: readonly Drafts[];
-  readonly closed: readonly LateWindow[];
+  readonly closed: readonly LateRowWindow[];
 }
 
 export class WindowDrafts {
@@ -32,7 +31,7 @@ export class WindowDrafts {
   ) {}
 
   /** Adds the row to its windows; answers those that are closed and skip it. */
-  apply(row: Row, upload: string, group: string): readonly LateWindow[] {
+  apply(row: Row, upload: string, group: string): readonly LateRowWindow[] {
     const slot = this.slotOf(row, upload);
     for (let i = 0; i < slot.open.length; i++) {
       const entry = this.draft(slot.open[i]!, group, upload);
@@ -74,12 +73,12 @@ export class WindowDrafts {
     const { windows, view } = this.state;
     if (windows === null) return { open: [this.draftsOf(name)], closed: [] };
     const open: Drafts[] = [];
-    const closed: LateWindow[] = [];
+    const closed: LateRowWindow[] = [];
     for (const start of windows.windowsOf(name as number)) {
       const end = windows.endMs(start);
       if (this.watermarkMs === null || end > this.watermarkMs) open.push(this.draftsOf(start));
       else {
-        const type = view.window.type as LateWindow['window']['type'];
+        const type = view.window.type as LateRowWindow['window']['type'];
         closed.push({ view: view.name, window: { type, start, end }, lateByMs: this.watermarkMs - end });
       }
     }

@@ -17,6 +17,7 @@ const report = (partition: number, more: Partial<Report> = {}): Report => ({
   failed: 0,
   failed_keys: [],
   late: 1,
+  late_by_view: { por_dia: 1 },
   aggregated_at: 50,
   ...more,
 });
@@ -59,7 +60,14 @@ describe('foldRun', () => {
       'completed',
     ]);
     const run = fold(...way);
-    expect(run.rows).toEqual({ read: 3, accepted: 2, rejected: 1, published: 2, late: 2 });
+    expect(run.rows).toEqual({
+      read: 3,
+      accepted: 2,
+      rejected: 1,
+      published: 2,
+      late: 2,
+      late_by_view: { por_dia: 2 },
+    });
     expect(run).toMatchObject({ features_written: 4, sha256: 'abc', bytes: 9, error: null, attempt: 1 });
     expect(run.steps.map((step) => step.state)).toEqual(Array.from({ length: 6 }, () => 'done'));
     expect(run.steps.find((step) => step.name === 'aggregate')!.ended_at).toBe(new Date(55).toISOString());

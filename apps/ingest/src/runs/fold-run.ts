@@ -241,7 +241,7 @@ function foldReports(run: StoredRun, reports: readonly Report[], at: number): St
   const sum = (pick: (report: Report) => number) => reports.reduce((total, report) => total + pick(report), 0);
   const counted: StoredRun = {
     ...run,
-    rows: { ...run.rows, late: sum((report) => report.late) },
+    rows: { ...run.rows, late: sum((report) => report.late), ...lateByView(reports) },
     features_written: sum((report) => report.written),
   };
   const writing = reports.length > 0 ? startStep({ ...counted, state: 'writing' }, 'write', at) : counted;
@@ -259,6 +259,14 @@ function foldReports(run: StoredRun, reports: readonly Report[], at: number): St
     keys: reports.flatMap((report) => report.failed_keys).slice(0, 100),
   };
   return end(failSteps(aggregated, at, error.message), 'failed', at, error);
+}
+
+function lateByView(reports: readonly Report[]): { late_by_view?: Record<string, number> } {
+  const counts: Record<string, number> = {};
+  for (const report of reports) {
+    for (const [view, rows] of Object.entries(report.late_by_view)) counts[view] = (counts[view] ?? 0) + rows;
+  }
+  return Object.keys(counts).length === 0 ? {} : { late_by_view: counts };
 }
 
 function withStep(run: StoredRun, name: StepName, change: (step: Step) => Step): StoredRun {

@@ -93,7 +93,7 @@ function typicalRun(): string {
   ];
   const fresh = newRun({ id: '', pipeline: '', pipelineText: '', fileName: null, saveToDb: true, createdAtMs: at });
   const step = { stage: 'rows', partition: 0, sequence: 1, written: 1, superseded: 0, failed: 0, failed_keys: [] };
-  const report = { upload: '', pipeline: '', ...step, late: 0, aggregated_at: at };
+  const report = { upload: '', pipeline: '', ...step, late: 0, late_by_view: {}, aggregated_at: at };
   const run = foldRun(events.reduce(foldRun, fresh), { type: 'reports', reports: [report], at });
   return JSON.stringify(run);
 }

@@ -83,6 +83,7 @@ const report = (upload: string, partition: number, sequence: number, more: Parti
   failed: 0,
   failed_keys: [],
   late: 0,
+  late_by_view: {},
   aggregated_at: 1,
   ...more,
 });

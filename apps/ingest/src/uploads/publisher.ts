@@ -6,8 +6,10 @@ import {
   pipelineTopics,
   SEQUENCE_KEY,
   transactionalIds,
+  type ControlKind,
   type Generation,
   type LastSequence,
+  type Pipeline,
   type PipelineTopics,
   type UploadProgress,
 } from '#contracts';
@@ -17,11 +19,14 @@ import { readTypedFile, type TypedFrame } from './typed-file.js';
 // A transaction holds at most this much work, so that consumers see rows soon and no commit is heavy.
 const RECORDS_PER_TRANSACTION = 15_000;
 const BYTES_PER_TRANSACTION = 4 << 20;
+/** With `order: event_time` stream time moves behind every so many records of the file, rejected ones counted. */
+const ROWS_PER_WATERMARK = 1_000;
 
 export interface PublisherOptions {
   client: KafkaClient;
   prefix: string;
   pipeline: string;
+  order: Pipeline['order'];
   partitions: number;
   now: () => number;
   /** Told of every committed transaction and the rows in it. */
@@ -99,6 +104,9 @@ export class Publisher {
     for await (const frames of readTypedFile(args.typedPath, progress.next_row)) {
       for (const frame of frames) {
         batch.add(frame, this.topics, args.run, this.options.partitions);
+        if (progress.order === 'event_time' && frame.row % ROWS_PER_WATERMARK === 0) {
+          batch.watermark(this.topics, args.run);
+        }
         if (batch.records.length < RECORDS_PER_TRANSACTION && batch.bytes < BYTES_PER_TRANSACTION) continue;
         progress = await this.commit(args.run, batch);
         args.onProgress(progress);
@@ -161,6 +169,7 @@ export class Publisher {
       published: 0,
       rejected: 0,
       sequence,
+      order: this.options.order,
       stream_time: null,
       rows_in_partition: Array.from({ length: this.options.partitions }, () => 0),
       ended: false,
@@ -195,15 +204,24 @@ export class Batch {
     this.records.push({ topic: topics.rows, partition: frame.partition, key: frame.key, value: frame.value });
   }
 
-  /** Every partition is told, also one without a row of this upload: windows close everywhere at the same place. */
+  /** Behind the same row in every partition, in its transaction: a publisher that goes on after a crash writes the same. */
+  watermark(topics: PipelineTopics, run: string): void {
+    this.control('watermark', topics, run, this.progress.next_row - 1);
+  }
+
   end(topics: PipelineTopics, run: string, read: number): void {
+    this.progress.ended = true;
+    this.control('end-of-upload', topics, run, read);
+  }
+
+  /** Every partition is told, also one without a row of this upload: windows close everywhere at the same place. */
+  private control(kind: ControlKind, topics: PipelineTopics, run: string, row: number): void {
     const { progress } = this;
-    progress.ended = true;
     progress.rows_in_partition.forEach((rowsInPartition, partition) => {
       const control = encodeControl({
-        kind: 'end-of-upload',
+        kind,
         upload: run,
-        row: read,
+        row,
         streamTime: progress.stream_time,
         rowsInPartition,
         rowsTotal: progress.published,

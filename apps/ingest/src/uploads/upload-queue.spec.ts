@@ -16,6 +16,7 @@ const ended: UploadProgress = {
   rejected: 0,
   sequence: 1,
   stream_time: null,
+  order: 'any',
   rows_in_partition: [1],
   ended: true,
   dead_letters: null,
