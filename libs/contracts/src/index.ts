@@ -1,9 +1,12 @@
 // The pipeline file and every wire format: what passes between services, and between Caudal and the outside.
 export * from './check.js';
+export * from './check-schema.js';
 export * from './control-record.js';
 export * from './dead-letter.js';
 export * from './duration.js';
 export * from './entry-size.js';
+export * from './expression.js';
+export * from './expression-type.js';
 export * from './feature.js';
 export * from './group-key.js';
 export * from './late-row.js';
@@ -14,7 +17,9 @@ export * from './pipeline-folder.js';
 export * from './redis-key-template.js';
 export * from './row.js';
 export * from './run.js';
+export * from './run-date.js';
 export * from './time-zone.js';
 export * from './timestamp-format.js';
 export * from './topics.js';
 export * from './upload-progress.js';
+export * from './view-columns.js';

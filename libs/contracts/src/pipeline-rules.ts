@@ -1,4 +1,5 @@
 // What crosses keys in a pipeline file: columns that are named must exist, windows must fit their zone, keys their views.
+import { checkChecks } from './check-rules.js';
 import { LIMITS } from './limits.js';
 import { NUMERIC_AGGREGATES, type FeatureSpec } from './pipeline.js';
 import type { PipelineDocument } from './pipeline-schema.js';
@@ -24,6 +25,7 @@ export function checkAcrossKeys(doc: PipelineDocument, report: Report): void {
   checkDialect(doc, report);
   const templates = new Map<string, string>();
   for (const [name, view] of Object.entries(doc.views)) checkView(doc, name, view, templates, report);
+  checkChecks(doc, report);
 }
 
 function checkDialect({ source }: PipelineDocument, report: Report): void {

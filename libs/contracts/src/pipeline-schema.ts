@@ -1,7 +1,9 @@
 // The shape of `pipelines/NAME.yaml` as one zod schema: parsing, defaults and messages come from here,
 // and so will the JSON Schema for editors. What crosses keys is checked in pipeline-file.ts.
 import { z } from 'zod';
+import { checkSchema } from './check-schema.js';
 import { parseDurationMs } from './duration.js';
+import { LIMITS } from './limits.js';
 import { isTimeZone } from './time-zone.js';
 
 const duration = z
@@ -143,7 +145,7 @@ export const pipelineSchema = z.strictObject({
   views: z.record(z.string(), viewSchema).refine((map) => Object.keys(map).length > 0, {
     error: 'must name at least one view',
   }),
-  checks: z.array(z.never({ error: 'no check types are known yet: leave the list empty' })).default([]),
+  checks: z.array(checkSchema).max(LIMITS.columns).default([]),
   schedule: scheduleSchema.optional(),
   retries: z
     .strictObject({ attempts: z.int().min(1).max(100).default(3), delay: duration.default(180_000) })
