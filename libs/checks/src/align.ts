@@ -1,4 +1,5 @@
 // Two profiles of a column -> two lists of counts over the same categories or bins, which drift measures compare.
+import { isoMs } from './iso-ms.js';
 import { foldBuckets } from './categories.js';
 import type { ColumnProfile } from './column-profile.js';
 import type { Counts } from './drift.js';
@@ -37,7 +38,7 @@ export function alignCategories(current: ColumnProfile, reference: ColumnProfile
 export function alignNumbers(current: ColumnProfile, reference: ColumnProfile): Aligned {
   const [a, b] = [current.categories.known, reference.categories.known];
   if (a === null || b === null) return alignBins(current, reference);
-  const place = current.type === 'timestamp' ? (text: string) => Date.parse(text) : Number;
+  const place = current.type === 'timestamp' ? (text: string) => isoMs(text) : Number;
   const values = [...new Set([...a.keys(), ...b.keys()])].sort((x, y) => place(x) - place(y));
   return {
     current: values.map((value) => a.get(value) ?? 0),

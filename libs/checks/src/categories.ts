@@ -1,5 +1,6 @@
 // How often each value of a column occurs: every value while there are few, and always the counts of buckets into which a
 // hash throws them. Both add up exactly, so that columns with many values can still be compared.
+import type { Cell } from '#contracts';
 
 const LONGEST = 64;
 export const BUCKETS = 256;
@@ -18,9 +19,11 @@ export class Categories {
   /** Beyond `most` values only the buckets are kept. */
   constructor(private readonly most: number) {}
 
-  add(text: string, hash: number): void {
+  /** `hash`: of the cell, the same for equal cells. */
+  add(cell: NonNullable<Cell>, hash: number): void {
     this.buckets[hash & (BUCKETS - 1)]!++;
     if (this.values === null) return;
+    const text = typeof cell === 'string' ? cell : String(cell);
     const count = this.values.get(text);
     if (count !== undefined) this.values.set(text, count + 1);
     else this.addNew(text, hash);

@@ -3,8 +3,9 @@ import type { Cell, ColumnType } from '#contracts';
 import { Categories, type CategoriesJson } from './categories.js';
 import { HyperLogLog } from './distinct.js';
 import { Extremes } from './extremes.js';
-import { hashText } from './hash.js';
+import { hashNumber, hashText } from './hash.js';
 import { Histogram, type HistogramJson } from './histogram.js';
+import { isoMs } from './iso-ms.js';
 import { Moments } from './moments.js';
 import { looksLike, wider } from './seen-type.js';
 
@@ -63,12 +64,8 @@ export class ColumnProfile {
       return;
     }
     this.count++;
-    const text = typeof cell === 'string' ? cell : String(cell);
-    const hash = hashText(text);
-    this.distinct.add(hash);
-    this.categories.add(text, hash);
-    if (this.moments) this.addNumber(text, Number(cell));
-    else this.addText(text);
+    if (this.type === 'string' || this.type === 'boolean') this.addText(cell);
+    else this.addNumber(cell as number | string);
     // Slices of what was read are let go of before they hold much.
     if (this.count % SETTLE_ROWS === 0) this.extremes.settle();
   }
@@ -116,20 +113,28 @@ export class ColumnProfile {
     return profile;
   }
 
-  private addNumber(text: string, value: number): void {
-    this.moments!.add(value);
+  private addNumber(cell: number | string): void {
+    const value = this.type === 'timestamp' ? isoMs(cell as string) : Number(cell);
+    const hash = hashNumber(value);
+    this.distinct.add(hash);
+    this.categories.add(cell, hash);
+    this.moments?.add(value);
     this.histogram!.add(value);
-    this.extremes.addNumber(text, value);
+    this.extremes.addNumber(cell, value);
   }
 
-  private addText(text: string): void {
+  private addText(cell: NonNullable<Cell>): void {
+    const text = String(cell);
+    const hash = hashText(text);
+    this.distinct.add(hash);
+    this.categories.add(cell, hash);
     this.extremes.addText(text);
-    if (this.type === 'timestamp') this.histogram!.add(Date.parse(text));
-    else if (this.type === 'string' && this.seen !== 'string') this.seen = wider(this.seen, looksLike(text));
+    if (this.seen !== 'string' && this.type === 'string') this.seen = wider(this.seen, looksLike(text));
   }
 
   private addExtreme(text: string): void {
-    if (this.moments) this.extremes.addNumber(text, Number(text));
+    if (this.type === 'timestamp') this.extremes.addNumber(text, isoMs(text));
+    else if (this.moments) this.extremes.addNumber(text, Number(text));
     else this.extremes.addText(text);
   }
 }

@@ -13,14 +13,14 @@ export class Extremes {
     if (this.max === null || text > this.max) this.max = text;
   }
 
-  /** `value`: the double of `text`. Doubles that are equal may be decimals that are not. */
-  addNumber(text: string, value: number): void {
-    if (this.min === null || value < this.minNumber || (value === this.minNumber && isBelow(text, this.min))) {
-      this.min = text;
+  /** `value`: the double that `cell` is. Doubles that are equal may be decimals that are not. */
+  addNumber(cell: number | string, value: number): void {
+    if (this.min === null || value < this.minNumber || (value === this.minNumber && isBelow(cell, this.min))) {
+      this.min = String(cell);
       this.minNumber = value;
     }
-    if (this.max === null || value > this.maxNumber || (value === this.maxNumber && isBelow(this.max, text))) {
-      this.max = text;
+    if (this.max === null || value > this.maxNumber || (value === this.maxNumber && isBelow(this.max, cell))) {
+      this.max = String(cell);
       this.maxNumber = value;
     }
   }
@@ -32,6 +32,8 @@ export class Extremes {
   }
 }
 
-function isBelow(a: string, b: string): boolean {
-  return a !== b && Rational.parse(a).compare(Rational.parse(b)) < 0;
+/** Moments are equal when their doubles are: only decimals are looked at digit by digit. */
+function isBelow(a: number | string, b: number | string): boolean {
+  const [x, y] = [String(a), String(b)];
+  return x !== y && Rational.parse(x).compare(Rational.parse(y)) < 0;
 }

@@ -1,4 +1,5 @@
 // A column of what is checked (a file's rows, or a view's features), and how its cells become values of expressions.
+import { isoMs } from './iso-ms.js';
 import { dayInZone, type Cell, type ColumnType } from '#contracts';
 import { Rational } from './rational.js';
 import { Moment, type Value } from './value.js';
@@ -23,7 +24,7 @@ export function cellReader({ type, timeZone }: TableColumn): (cell: Cell) => Val
       const dayOf = dayInZone(timeZone);
       return (cell) => {
         if (cell === null) return null;
-        const ms = Date.parse(cell as string);
+        const ms = isoMs(cell as string);
         return new Moment(ms, dayOf(ms));
       };
     }

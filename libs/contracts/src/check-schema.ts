@@ -92,121 +92,144 @@ const comparisonsSchema = z.strictObject({
   tolerance: z.number().optional().describe('Widens every bound by this fraction of it'),
 });
 
+const CHECK_TYPES = [
+  'schema_skew',
+  'value_skew',
+  'row_count_change',
+  'drift',
+  'check',
+  'interval_check',
+  'value_check',
+  'column_check',
+  'table_check',
+  'threshold_check',
+];
+
 export const COLUMN_CHECK_NAMES = ['null_check', 'distinct_check', 'unique_check', 'min', 'max'] as const;
 
-export const checkSchema = z.discriminatedUnion('type', [
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('schema_skew'),
-      ...compared,
-      min_fraction: fraction.default(0).describe('Every column must have a value in at least this share of the rows'),
-    })
-    .describe('Unexpected and missing columns, changed types, columns with too few values'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('value_skew'),
-      column: columnName,
-      min_domain_mass: fraction.default(1).describe('At least this share of the values must be good'),
-      domain: z
-        .array(z.union([z.string(), z.number(), z.boolean()]).transform(String))
-        .min(1)
-        .optional(),
-      min: bound.optional(),
-      max: bound.optional(),
-    })
-    .describe(
-      'Values outside the domain or range, NaN, invalid text: rejected rows count, and what domain, min, max say',
-    ),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('row_count_change'),
-      ...compared,
-      min_fraction: z.number().min(0).optional().describe('Fewest rows, as a fraction of the reference'),
-      max_fraction: z.number().min(0).optional().describe('Most rows, as a fraction of the reference'),
-    })
-    .describe('The number of rows against the reference'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('drift'),
-      ...compared,
-      column: columnName,
-      measure: z.enum(['l_infinity', 'jensen_shannon', 'psi', 'kolmogorov_smirnov']),
-      threshold: z.number().min(0).optional().describe('The measure may not be above it'),
-      p_value: z
-        .number()
-        .gt(0)
-        .lt(1)
-        .optional()
-        .describe('Only with kolmogorov_smirnov: fails where the probability of such a difference is not above it'),
-    })
-    .describe("A column's distribution against the reference's"),
-  z
-    .strictObject({ ...common, type: z.literal('check'), ...tested })
-    .describe('Every expression is true, or a number other than 0'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('interval_check'),
-      ...compared,
-      metrics_thresholds: z
-        .record(z.string(), z.number().min(0))
-        .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one metric' })
-        .describe('Expression: the ratio that it must stay below'),
-      ratio_formula: z
-        .enum(['max_over_min', 'relative_diff', 'parent_diff'])
-        .default('max_over_min')
-        .describe(
-          'max(a, b) / min(a, b), or |a - b| / b where b is the reference; parent_diff is another name of the latter',
-        ),
-      ignore_zero: z.boolean().optional().describe('A metric that is 0 on either side passes (airflow: default true)'),
-      on_zero: z.enum(['pass', 'fail']).optional().describe('strict: the verdict of a metric that is 0 on either side'),
-      date_filter_column: columnName
-        .optional()
-        .describe("Only rows of the run's own date in this column, in the file as in the reference"),
-    })
-    .describe('Metrics against the same metrics of the reference'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('value_check'),
-      ...tested,
-      pass_value: z.union([z.number(), z.string()]),
-      tolerance,
-    })
-    .describe('Every expression equals a value, within a tolerance'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('column_check'),
-      column_mapping: z
-        .record(z.string(), z.partialRecord(z.enum(COLUMN_CHECK_NAMES), comparisonsSchema))
-        .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one column' })
-        .describe('Column: null_check, distinct_check, unique_check (repeated values), min, max: what each must be'),
-    })
-    .describe('Nulls, distinct values, repeated values, smallest and largest value of columns'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('table_check'),
-      checks: z
-        .record(z.string(), z.strictObject({ check_statement: expression }))
-        .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one statement' })
-        .describe('Name: a statement that must hold on every row, or one over aggregates'),
-    })
-    .describe('Statements that hold on every row; NULL counts as failing'),
-  z
-    .strictObject({
-      ...common,
-      type: z.literal('threshold_check'),
-      ...tested,
-      min_threshold: expression,
-      max_threshold: expression,
-    })
-    .describe('Every expression lies between two bounds, both included'),
-]);
+export const checkSchema = z.discriminatedUnion(
+  'type',
+  [
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('schema_skew'),
+        ...compared,
+        min_fraction: fraction.default(0).describe('Every column must have a value in at least this share of the rows'),
+      })
+      .describe('Unexpected and missing columns, changed types, columns with too few values'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('value_skew'),
+        column: columnName,
+        min_domain_mass: fraction.default(1).describe('At least this share of the values must be good'),
+        domain: z
+          .array(z.union([z.string(), z.number(), z.boolean()]).transform(String))
+          .min(1)
+          .optional(),
+        min: bound.optional(),
+        max: bound.optional(),
+      })
+      .describe(
+        'Values outside the domain or range, NaN, invalid text: rejected rows count, and what domain, min, max say',
+      ),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('row_count_change'),
+        ...compared,
+        min_fraction: z.number().min(0).optional().describe('Fewest rows, as a fraction of the reference'),
+        max_fraction: z.number().min(0).optional().describe('Most rows, as a fraction of the reference'),
+      })
+      .describe('The number of rows against the reference'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('drift'),
+        ...compared,
+        column: columnName,
+        measure: z.enum(['l_infinity', 'jensen_shannon', 'psi', 'kolmogorov_smirnov']),
+        threshold: z.number().min(0).optional().describe('The measure may not be above it'),
+        p_value: z
+          .number()
+          .gt(0)
+          .lt(1)
+          .optional()
+          .describe('Only with kolmogorov_smirnov: fails where the probability of such a difference is not above it'),
+      })
+      .describe("A column's distribution against the reference's"),
+    z
+      .strictObject({ ...common, type: z.literal('check'), ...tested })
+      .describe('Every expression is true, or a number other than 0'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('interval_check'),
+        ...compared,
+        metrics_thresholds: z
+          .record(z.string(), z.number().min(0))
+          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one metric' })
+          .describe('Expression: the ratio that it must stay below'),
+        ratio_formula: z
+          .enum(['max_over_min', 'relative_diff', 'parent_diff'])
+          .default('max_over_min')
+          .describe(
+            'max(a, b) / min(a, b), or |a - b| / b where b is the reference; parent_diff is another name of the latter',
+          ),
+        ignore_zero: z
+          .boolean()
+          .optional()
+          .describe('A metric that is 0 on either side passes (airflow: default true)'),
+        on_zero: z
+          .enum(['pass', 'fail'])
+          .optional()
+          .describe('strict: the verdict of a metric that is 0 on either side'),
+        date_filter_column: columnName
+          .optional()
+          .describe("Only rows of the run's own date in this column, in the file as in the reference"),
+      })
+      .describe('Metrics against the same metrics of the reference'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('value_check'),
+        ...tested,
+        pass_value: z.union([z.number(), z.string()]),
+        tolerance,
+      })
+      .describe('Every expression equals a value, within a tolerance'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('column_check'),
+        column_mapping: z
+          .record(z.string(), z.partialRecord(z.enum(COLUMN_CHECK_NAMES), comparisonsSchema))
+          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one column' })
+          .describe('Column: null_check, distinct_check, unique_check (repeated values), min, max: what each must be'),
+      })
+      .describe('Nulls, distinct values, repeated values, smallest and largest value of columns'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('table_check'),
+        checks: z
+          .record(z.string(), z.strictObject({ check_statement: expression }))
+          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one statement' })
+          .describe('Name: a statement that must hold on every row, or one over aggregates'),
+      })
+      .describe('Statements that hold on every row; NULL counts as failing'),
+    z
+      .strictObject({
+        ...common,
+        type: z.literal('threshold_check'),
+        ...tested,
+        min_threshold: expression,
+        max_threshold: expression,
+      })
+      .describe('Every expression lies between two bounds, both included'),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? `must be one of ${CHECK_TYPES.join(', ')}` : undefined) },
+);
 
 export type CheckDocument = z.output<typeof checkSchema>;

@@ -41,9 +41,10 @@ export function parsePipelineFile(text: string, file: string): Pipeline {
     const { line, col } = lines.linePos(offsetOf(document, path));
     problems.push({ file, line, column: col, path: path.map(String).join('.'), message });
   };
-  const parsed = pipelineSchema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  const plain: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const parsed = pipelineSchema.safeParse(plain);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) reportIssue(issue, report);
+    for (const issue of parsed.error.issues) reportIssue(issue, plain, report);
     throw new PipelineFileError(problems);
   }
   checkAcrossKeys(parsed.data, report);
@@ -59,9 +60,9 @@ interface Issue {
   values?: unknown[];
 }
 
-function reportIssue(issue: Issue, report: Report): void {
+function reportIssue(issue: Issue, document: unknown, report: Report): void {
   if (issue.code === 'unrecognized_keys') {
-    const allowed = allowedKeys(pipelineSchema, issue.path).join(', ');
+    const allowed = allowedKeys(pipelineSchema, issue.path, document).join(', ');
     for (const key of issue.keys!) report([...issue.path, key], `unknown key; allowed here are ${allowed}`);
   } else if (issue.code === 'invalid_value' && issue.values) {
     report(issue.path, `must be one of ${issue.values.join(', ')}`);
@@ -70,16 +71,32 @@ function reportIssue(issue: Issue, report: Report): void {
   }
 }
 
-/** The keys that the schema knows at `path`. */
-function allowedKeys(schema: z.ZodType, path: Path): string[] {
-  const def = schema.def as unknown as { innerType?: z.ZodType; valueType?: z.ZodType; options?: z.ZodType[] };
-  if (def.innerType) return allowedKeys(def.innerType, path);
-  if (def.options) return [...new Set(def.options.flatMap((option) => allowedKeys(option, path)))];
+/** The keys that the schema knows at `path` of `value`: of several shapes, those of the one that the value names. */
+function allowedKeys(schema: z.ZodType, path: Path, value: unknown): string[] {
+  const def = schema.def as unknown as Partial<Record<'innerType' | 'valueType' | 'keyType' | 'element', z.ZodType>> & {
+    options?: z.ZodType[];
+    discriminator?: string;
+  };
+  const [key, ...rest] = path;
+  const child = (value as Record<PropertyKey, unknown> | null | undefined)?.[key ?? ''];
+  if (def.innerType) return allowedKeys(def.innerType, path, value);
+  if (def.options) {
+    const named = def.options.filter((option) => def.discriminator && isNamed(option, def.discriminator, value));
+    const options = named.length > 0 ? named : def.options;
+    return [...new Set(options.flatMap((option) => allowedKeys(option, path, value)))];
+  }
   if (schema instanceof z.ZodObject) {
     const shape = schema.shape as Record<string, z.ZodType>;
-    return path.length === 0 ? Object.keys(shape) : allowedKeys(shape[String(path[0])]!, path.slice(1));
+    return key === undefined ? Object.keys(shape) : allowedKeys(shape[String(key)]!, rest, child);
   }
-  return def.valueType ? allowedKeys(def.valueType, path.slice(1)) : [];
+  if (key === undefined) return def.keyType instanceof z.ZodEnum ? def.keyType.options.map(String) : [];
+  const inner = def.valueType ?? def.element;
+  return inner ? allowedKeys(inner, rest, child) : [];
+}
+
+function isNamed(option: z.ZodType, discriminator: string, value: unknown): boolean {
+  const shape = option instanceof z.ZodObject ? (option.shape as Record<string, z.ZodType>) : {};
+  return shape[discriminator]?.safeParse((value as Record<string, unknown> | null)?.[discriminator]).success ?? false;
 }
 
 /** Where the value at `path` stands in the text; where it is missing, its nearest parent. */
