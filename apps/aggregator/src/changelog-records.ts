@@ -1,16 +1,13 @@
 // What a task keeps in its changelog partition beside its windows: the offset record, the authority on progress.
 // It is the last record of every transaction; group offsets are committed for lag tools only.
+import type { LateCounts } from '#contracts';
 import { fingerprint } from '#windowing';
 
 export const OFFSET_KEY = '\u0000offset';
 
 /** What the task knows of an upload that has not ended in this partition. */
-export interface OpenUpload {
+export interface OpenUpload extends LateCounts {
   rows: number;
-  /** Rows late in at least one view. */
-  late: number;
-  /** Rows late, by view. */
-  late_by_view: Record<string, number>;
 }
 
 export const newUpload = (): OpenUpload => ({ rows: 0, late: 0, late_by_view: {} });

@@ -169,7 +169,9 @@ export class GroupByTask {
     step.commit();
     state.uploads = uploads;
     metrics.rows.inc({ pipeline: pipeline.name }, at - from);
-    for (const [view, rows] of late.byView) metrics.rowsLate.inc({ pipeline: pipeline.name, view }, rows);
+    for (const [view, rows] of Object.entries(late.counts.late_by_view)) {
+      metrics.rowsLate.inc({ pipeline: pipeline.name, view }, rows);
+    }
     metrics.stepSeconds.observe({ pipeline: pipeline.name }, (performance.now() - startedAt) / 1000);
     return at;
   }

@@ -3,6 +3,9 @@
 
 export type ControlKind = 'end-of-upload' | 'cancel-upload' | 'watermark';
 
+/** With `order: event_time` a watermark follows every so many records of a file, rejected ones counted. */
+export const ROWS_PER_WATERMARK = 1_000;
+
 export interface ControlRecord {
   readonly kind: ControlKind;
   readonly upload: string;

@@ -13,3 +13,21 @@ export interface LateRowWindow {
 export function encodeLateRow(row: Row, { view, window, lateByMs }: LateRowWindow): string {
   return JSON.stringify({ ...row.cells, view, window, late_by_ms: lateByMs });
 }
+
+export interface LateCounts {
+  /** Rows late in at least one view. */
+  late: number;
+  /** Rows late, by view; views without any are left out. */
+  late_by_view: Record<string, number>;
+}
+
+/** Counts one row. `windows`: all that were closed to it, in the order of their views; at least one. */
+export function countLate(counts: LateCounts, windows: readonly LateRowWindow[]): void {
+  counts.late++;
+  let previous = '';
+  for (const { view } of windows) {
+    // A row counts once a view, though several hopping windows may be closed to it.
+    if (view !== previous) counts.late_by_view[view] = (counts.late_by_view[view] ?? 0) + 1;
+    previous = view;
+  }
+}

@@ -6,17 +6,15 @@ import {
   LIMITS,
   type FeatureRecord,
   type FeatureValue,
+  type LateCounts,
   type Pipeline,
   type StoredRun,
   type TopicRange,
   type View,
-  decodeRow,
 } from '#contracts';
 import { viewOwner, type RedisStore } from '#redis';
-import { GroupBy } from '#windowing';
-import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import type { RunParts } from '../runs/run-parts.js';
-import { readTypedFile } from '../uploads/typed-file.js';
+import { FileComputation } from './compute-file.js';
 
 interface ResultItem {
   key: Record<string, string>;
@@ -40,15 +38,6 @@ export interface RehearsalDocument {
   truncated?: string[];
 }
 
-export class TooManyGroups extends Error {
-  readonly code = 'too_many_groups';
-  readonly retriable = false;
-  constructor() {
-    super(`the file has more than ${LIMITS.rehearsalGroups} groups: too many for a rehearsal over HTTP`);
-  }
-}
-
-const ROWS_PER_TURN = 1_000;
 const REDIS_BATCH = 500;
 
 export class Rehearsal {
@@ -58,9 +47,10 @@ export class Rehearsal {
   ) {}
 
   /** Computes, compares and keeps the document. Throws {@link TooManyGroups}, or a RedisError. */
-  async run(run: StoredRun, pipeline: Pipeline, typedPath: string): Promise<TopicRange> {
-    const groupBy = await computeFile(pipeline, typedPath);
-    const records = byView(groupBy.results());
+  async run(run: StoredRun, pipeline: Pipeline, typedPath: string): Promise<{ parts: TopicRange; late: LateCounts }> {
+    const computation = new FileComputation(pipeline);
+    await computation.run(typedPath);
+    const records = byView(computation.results());
     const document: RehearsalDocument = { result: {}, diff: {} };
     for (const view of pipeline.views) {
       const found = records.get(view.name) ?? [];
@@ -70,7 +60,7 @@ export class Rehearsal {
       document.diff[view.name] =
         view.window.type === 'upload' ? await this.compare(pipeline, view, found) : { not_comparable: true };
     }
-    return this.parts.write(run.id, document);
+    return { parts: await this.parts.write(run.id, document), late: computation.late };
   }
 
   private async compare(pipeline: Pipeline, view: View, records: FeatureRecord[]): Promise<ViewDiff> {
@@ -109,27 +99,6 @@ export class Rehearsal {
     }
     return seen.size;
   }
-}
-
-/** The pipeline's views over this file alone. */
-async function computeFile(pipeline: Pipeline, typedPath: string): Promise<GroupBy> {
-  const groupBy = new GroupBy(pipeline);
-  let rows = 0;
-  for await (const frames of readTypedFile(typedPath, 1)) {
-    let step = groupBy.beginStep();
-    for (const frame of frames) {
-      if (frame.partition === null) continue;
-      step.applyRow(decodeRow(frame.value));
-      if (++rows % ROWS_PER_TURN !== 0) continue;
-      step.commit();
-      step = groupBy.beginStep();
-      if (groupBy.size > LIMITS.rehearsalGroups) throw new TooManyGroups();
-      await yieldToEvents();
-    }
-    step.commit();
-  }
-  if (groupBy.size > LIMITS.rehearsalGroups) throw new TooManyGroups();
-  return groupBy;
 }
 
 /** Map.groupBy, which Node 20 does not have yet. */

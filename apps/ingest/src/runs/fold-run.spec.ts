@@ -138,6 +138,7 @@ describe('foldRun', () => {
       {
         type: 'rehearsed',
         parts: { partition: 0, from: '1', to: '2' },
+        late: { late: 2, late_by_view: { por_dia: 2 } },
         at: 40,
       },
     );

@@ -4,8 +4,10 @@ import {
   STEP_NAMES,
   type Again,
   type CheckResult,
+  type LateCounts,
   type Dialect,
   type Report,
+  type Run,
   type RunError,
   type RunSource,
   type RunState,
@@ -43,7 +45,7 @@ export type RunEvent =
   | { type: 'resumed'; at: number }
   | { type: 'dead_letters'; range: TopicRange | null }
   | { type: 'rehearsing'; at: number }
-  | { type: 'rehearsed'; parts: TopicRange; at: number }
+  | { type: 'rehearsed'; parts: TopicRange; late: LateCounts; at: number }
   | { type: 'ended'; state: 'rejected' | 'failed' | 'cancelled'; error: RunError; at: number }
   | { type: 'again'; again: Again }
   /** An interrupted run is given up. */
@@ -203,7 +205,8 @@ function foldPublishing(run: StoredRun, event: LaterEvent): StoredRun {
       return { ...startStep(skipStep(run, 'publish'), 'aggregate', event.at), state: 'aggregating' };
     case 'rehearsed': {
       const next = skipStep(endStep(run, 'aggregate', event.at), 'write');
-      return end({ ...next, internal: { ...next.internal, parts: event.parts } }, 'completed', event.at, null);
+      const counted = { ...next, rows: { ...run.rows, ...shownLate(event.late) } };
+      return end({ ...counted, internal: { ...next.internal, parts: event.parts } }, 'completed', event.at, null);
     }
     case 'ended': {
       const steps = event.state === 'rejected' ? refuseCheck(run, event.error.message) : run;
@@ -241,7 +244,7 @@ function foldReports(run: StoredRun, reports: readonly Report[], at: number): St
   const sum = (pick: (report: Report) => number) => reports.reduce((total, report) => total + pick(report), 0);
   const counted: StoredRun = {
     ...run,
-    rows: { ...run.rows, late: sum((report) => report.late), ...lateByView(reports) },
+    rows: { ...run.rows, ...shownLate(lateOf(reports)) },
     features_written: sum((report) => report.written),
   };
   const writing = reports.length > 0 ? startStep({ ...counted, state: 'writing' }, 'write', at) : counted;
@@ -261,12 +264,19 @@ function foldReports(run: StoredRun, reports: readonly Report[], at: number): St
   return end(failSteps(aggregated, at, error.message), 'failed', at, error);
 }
 
-function lateByView(reports: readonly Report[]): { late_by_view?: Record<string, number> } {
-  const counts: Record<string, number> = {};
-  for (const report of reports) {
-    for (const [view, rows] of Object.entries(report.late_by_view)) counts[view] = (counts[view] ?? 0) + rows;
+function lateOf(reports: readonly LateCounts[]): LateCounts {
+  const counts: LateCounts = { late: 0, late_by_view: {} };
+  for (const { late, late_by_view: byView } of reports) {
+    counts.late += late;
+    for (const [view, rows] of Object.entries(byView)) {
+      counts.late_by_view[view] = (counts.late_by_view[view] ?? 0) + rows;
+    }
   }
-  return Object.keys(counts).length === 0 ? {} : { late_by_view: counts };
+  return counts;
+}
+
+function shownLate({ late, late_by_view }: LateCounts): Pick<Run['rows'], 'late' | 'late_by_view'> {
+  return late === 0 ? { late } : { late, late_by_view };
 }
 
 function withStep(run: StoredRun, name: StepName, change: (step: Step) => Step): StoredRun {

@@ -171,8 +171,8 @@ export class Examiner {
     await this.rehearsing.enter();
     try {
       this.event(id, { type: 'rehearsing', at: now() });
-      const parts = await rehearsal.run(store.get(id)!, pipeline, spool.typedPath(id));
-      await store.apply(id, { type: 'rehearsed', parts, at: now() });
+      const { parts, late } = await rehearsal.run(store.get(id)!, pipeline, spool.typedPath(id));
+      await store.apply(id, { type: 'rehearsed', parts, late, at: now() });
       await spool.remove(id);
     } catch (error) {
       if (stop.aborted) return;

@@ -4,6 +4,7 @@ import {
   encodeControl,
   GENERATION_KEY,
   pipelineTopics,
+  ROWS_PER_WATERMARK,
   SEQUENCE_KEY,
   transactionalIds,
   type ControlKind,
@@ -19,8 +20,6 @@ import { readTypedFile, type TypedFrame } from './typed-file.js';
 // A transaction holds at most this much work, so that consumers see rows soon and no commit is heavy.
 const RECORDS_PER_TRANSACTION = 15_000;
 const BYTES_PER_TRANSACTION = 4 << 20;
-/** With `order: event_time` stream time moves behind every so many records of the file, rejected ones counted. */
-const ROWS_PER_WATERMARK = 1_000;
 
 export interface PublisherOptions {
   client: KafkaClient;
