@@ -1,6 +1,7 @@
 // The command tree: names, options, help. Each command's work is in commands/; `--help` and the reference page of the
 // docs come from here.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Api } from './api.js';
 import { ingest } from './commands/ingest.js';
@@ -9,6 +10,7 @@ import { cancelRun, deadLetters, listRuns, retryRun, showRun } from './commands/
 import { start } from './commands/start.js';
 import { validate } from './commands/validate.js';
 import { EXIT, Failure } from './failure.js';
+import { packageRoot } from './package-root.js';
 import { readToken } from './token.js';
 import { openTerminal, type Terminal } from './terminal.js';
 
@@ -49,8 +51,7 @@ function wholeNumber(text: string): number {
 const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 
 function version(): string {
-  const file = new URL('../../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** Every command; its actions throw {@link Failure}s. */

@@ -3,15 +3,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { Failure } from '../failure.js';
-
-const root = fileURLToPath(new URL('../../../../..', import.meta.url));
+import { packageRoot } from '../package-root.js';
 
 /** Resolves when everything has been stopped by a signal; throws a Failure when it could not be started. */
 export async function start(options: { empty: boolean }): Promise<void> {
-  const args = [join(root, 'scripts', 'start.mjs'), ...(options.empty ? ['--empty'] : [])];
+  const args = [join(packageRoot, 'scripts', 'start.mjs'), ...(options.empty ? ['--empty'] : [])];
   const child = spawn(process.execPath, args, { stdio: 'inherit', env: environment(process.cwd()) });
   // The child has the signal of a terminal already, and takes a second one within a second for the same.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
@@ -24,13 +22,13 @@ export async function start(options: { empty: boolean }): Promise<void> {
 
 /** In a clone nothing is changed. Elsewhere what the environment leaves open lies in `folder`. */
 function environment(folder: string): NodeJS.ProcessEnv {
-  if (existsSync(join(root, 'package-lock.json'))) return process.env;
+  if (existsSync(join(packageRoot, 'package-lock.json'))) return process.env;
   const own = resolve(folder, 'pipelines');
   const settings = resolve(folder, '.env');
   return {
     CAUDAL_STATE_DIR: resolve(folder, '.caudal'),
     CAUDAL_DATA_DIR: resolve(folder, 'data'),
-    CAUDAL_PIPELINES_DIR: existsSync(own) ? own : join(root, 'pipelines'),
+    CAUDAL_PIPELINES_DIR: existsSync(own) ? own : join(packageRoot, 'pipelines'),
     ...(existsSync(settings) ? parseEnv(readFileSync(settings, 'utf8')) : {}),
     ...process.env,
   };
