@@ -62,4 +62,17 @@ describe('headerProblems', () => {
     expect(codes(['cidade', 'valor', 'y', ...names])).toEqual([['too_many_columns', []]]);
     expect(headerProblems(pipeline, ['cidade', ...names])[0]!.message.length).toBeLessThan(2_000);
   });
+
+  it('names the columns that are not declared, where the pipeline rejects them', () => {
+    const strict = { ...pipeline, csv: { ...pipeline.csv, unknownColumns: 'reject' as const } };
+    expect(headerProblems(strict, ['valor', 'cidade'])).toEqual([]);
+    expect(headerProblems(strict, ['valor', 'x', 'cidade', '', '__proto__'])).toEqual([
+      {
+        code: 'unknown_column',
+        columns: ['x', '__proto__'],
+        message: 'the header has "x", "__proto__", which the pipeline does not declare and rejects',
+      },
+      expect.objectContaining({ code: 'empty_column' }),
+    ]);
+  });
 });

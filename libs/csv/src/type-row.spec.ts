@@ -122,6 +122,73 @@ describe('rowTyper', () => {
     expect(okOf('-99999999999999999')).toBe(false);
   });
 
+  const judge = (column: string, value: string, source = '') => {
+    const strict = pipelineWith(`    v: ${column}`, source);
+    const row = rowTyper(strict, ['cnpj', 'data', 'cidade', 'v'], CREATED_AT_MS, '.')(['1', '2023-01-10', 'x', value]);
+    return row.ok ? row.cells[3] : row.code;
+  };
+  it.each<[string, string, unknown]>([
+    ['{ type: integer, max: 10 }', '10', 10],
+    ['{ type: integer, max: 10 }', '11', 'range'],
+    ['{ type: decimal, min: -1.5, max: "1.50" }', '1.5', '1.5'],
+    ['{ type: decimal, min: -1.5, max: "1.50" }', '1.50000000000000000001', 'range'],
+    ['{ type: decimal, min: -1.5, max: "1.50" }', '-1.51', 'range'],
+    ['{ type: string, max_length: 3 }', 'São', 'São'],
+    ['{ type: string, max_length: 3 }', '😀😀😀', '😀😀😀'],
+    ['{ type: string, max_length: 3 }', '😀😀😀a', 'length'],
+    ['{ type: string, pattern: "\\\\d{8}|x" }', '12345678', '12345678'],
+    ['{ type: string, pattern: "\\\\d{8}|x" }', '123456789', 'pattern'],
+    ['{ type: string, pattern: "\\\\d{8}|x" }', '12345678\n', 'pattern'],
+    ['{ type: string, pattern: "." }', '😀', '😀'],
+    ['{ type: string, pattern: "a*" }', 'a'.repeat(4_096), 'a'.repeat(4_096)],
+    ['{ type: string, pattern: "a*" }', 'a'.repeat(4_097), 'pattern'],
+    ['{ type: boolean, domain: [true] }', 'false', 'domain'],
+    ['{ type: timestamp, format: dd/MM/yyyy }', '31/12/2023', '2023-12-31T00:00:00.000Z'],
+    ['{ type: timestamp, format: dd/MM/yyyy }', '2023-12-31', 'type'],
+    ['{ type: timestamp, time_zone: America/Sao_Paulo }', '2018-11-04T00:30', 'type'],
+  ])('a column %s with %.12j', (column, value, expected) => {
+    expect(judge(column, value)).toBe(expected);
+  });
+
+  it('takes the null spellings of the pipeline for empty values', () => {
+    const nulls = '  nulls: ["", "NULL", "-"]';
+    expect(judge('{ type: decimal }', ' NULL ', nulls)).toBeNull();
+    expect(judge('{ type: string }', '-', nulls)).toBeNull();
+    expect(judge('{ type: string, required: true }', 'NULL', nulls)).toBe('required');
+    expect(judge('{ type: integer, min: 1 }', '-', nulls)).toBeNull();
+  });
+
+  it('reads numbers by the mark of the file, rules by those of the pipeline file', () => {
+    const comma = pipelineWith('    v: { type: decimal, min: 1.5, domain: ["1.50", 1234.5] }');
+    const type = rowTyper(comma, ['cnpj', 'data', 'cidade', 'v'], CREATED_AT_MS, ',');
+    const judged = ['1,5', '1.234,50', '1.5', '2'].map((v) => {
+      const row = type(['1', '2023-01-10', 'x', v]);
+      return row.ok ? row.cells[3] : row.code;
+    });
+    expect(judged).toEqual(['1.5', '1234.5', 'type', 'domain']);
+  });
+
+  it('rejects the second and later of equal values in a unique column; rejected rows and nulls do not count', () => {
+    const unique = pipelineWith(
+      '    v: { type: decimal, unique: true }\n    w: { type: integer, unique: true, max: 9 }',
+    );
+    const type = rowTyper(unique, ['cnpj', 'data', 'cidade', 'v', 'w'], CREATED_AT_MS, '.');
+    const judged = [
+      ['1.5', '10'],
+      ['1.50', '1'],
+      ['+1.5', '2'],
+      ['1.5', '3'],
+      ['', '2'],
+      ['', ''],
+      ['2', '2'],
+      ['2', '3'],
+    ].map(([v, w]) => {
+      const row = type(['1', '2023-01-10', 'x', v!, w!]);
+      return row.ok ? 'ok' : `${row.column} ${row.code}`;
+    });
+    expect(judged).toEqual(['w range', 'ok', 'v unique', 'v unique', 'ok', 'ok', 'w unique', 'ok']);
+  });
+
   it('has no event time where the pipeline names none, and writes several key columns as one text', () => {
     const keyed = { ...pipelineWith('    n: { type: integer, required: true }'), key: ['cidade', 'n', 'data'] };
     const type = rowTyper(keyed, ['cnpj', 'data', 'cidade', 'n'], CREATED_AT_MS, '.');
