@@ -1,5 +1,6 @@
 // What crosses keys in a pipeline file: columns that are named must exist, windows must fit their zone, keys their views.
 import { checkChecks } from './check-rules.js';
+import { ACCUMULATOR_BYTES, ENTRY_BYTES, ENTRY_FRAME_BYTES } from './entry-size.js';
 import { LIMITS } from './limits.js';
 import { NUMERIC_AGGREGATES, type FeatureSpec } from './pipeline.js';
 import type { PipelineDocument } from './pipeline-schema.js';
@@ -120,6 +121,7 @@ function checkView(
   for (const [featureName, feature] of Object.entries(view.features)) {
     checkFeature(doc, featureName, toFeature(featureName, feature), [...path, 'features', featureName], report);
   }
+  checkEntrySize(view, [...path, 'features'], report);
   for (const problem of templateProblems(view.redis.key, view.group_by, view.window.type)) {
     report([...path, 'redis', 'key'], problem);
   }
@@ -127,6 +129,22 @@ function checkView(
   const other = templates.get(template);
   if (other !== undefined) report([...path, 'redis', 'key'], `view "${other}" writes to the same keys (${template})`);
   templates.set(template, name);
+}
+
+/** What is kept of one group and window is one record: its features together must be sure to fit. */
+function checkEntrySize(view: ViewDocument, path: Path, report: Report): void {
+  const sizes = Object.entries(view.features).map(([name, feature]) => {
+    const { aggregate } = toFeature(name, feature);
+    return { aggregate, bytes: ACCUMULATOR_BYTES[aggregate] };
+  });
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, ENTRY_FRAME_BYTES);
+  if (total <= ENTRY_BYTES) return;
+  const largest = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  report(
+    path,
+    `may take ${total} bytes for one group, at most ${ENTRY_BYTES} are allowed: give some of them to a second view ` +
+      `of the same group_by (${largest.aggregate} takes up to ${largest.bytes})`,
+  );
 }
 
 const DAY_MS = 86_400_000;

@@ -31,7 +31,7 @@ function setRegister(registers: Registers, index: number, rank: number): void {
   }
   const item = index * 64 + rank;
   const at = lowerBound(sparse!, index * 64);
-  if (at < sparse!.length && Math.floor(sparse![at]! / 64) === index) {
+  if (at < sparse!.length && sparse![at]! >> 6 === index) {
     if (sparse![at]! < item) sparse![at] = item;
     return;
   }
@@ -41,7 +41,7 @@ function setRegister(registers: Registers, index: number, rank: number): void {
 
 function densify(registers: Registers): void {
   const dense = new Uint8Array(REGISTERS);
-  for (const item of registers.sparse!) dense[Math.floor(item / 64)] = item % 64;
+  for (const item of registers.sparse!) dense[item >> 6] = item % 64;
   registers.dense = dense;
   registers.sparse = null;
 }
@@ -106,7 +106,7 @@ export const approxCountDistinct: Aggregate<Registers> = {
     setRegister(registers, high >>> 20, rankOf(high & 0xf_ffff, hashed[1]!));
   },
   merge(into, { sparse, dense }) {
-    if (sparse !== null) for (const item of sparse) setRegister(into, Math.floor(item / 64), item % 64);
+    if (sparse !== null) for (const item of sparse) setRegister(into, item >> 6, item % 64);
     if (dense === null) return;
     if (into.dense === null) densify(into);
     for (let index = 0; index < REGISTERS; index++) setRegister(into, index, dense[index]!);
