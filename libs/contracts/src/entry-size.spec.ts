@@ -1,5 +1,5 @@
 // A view whose entry could exceed 64 KiB is refused, with what takes so much.
-import { PipelineFileError, parsePipelineFile } from './pipeline-file.js';
+import { type PipelineFileError, parsePipelineFile } from './pipeline-file.js';
 
 const problemsOf = (features: string): readonly string[] => {
   const text = `
@@ -17,7 +17,7 @@ views:
     parsePipelineFile(text, 'lojas.yaml');
     return [];
   } catch (error) {
-    return (error as PipelineFileError).problems;
+    return (error as PipelineFileError).problems.map(({ line, path, message }) => `${line} ${path}: ${message}`);
   }
 };
 const many = (n: number, feature: string) => Array.from({ length: n }, (_, i) => `f${i}: ${feature}`).join(', ');
@@ -34,7 +34,7 @@ describe('the size of an entry', () => {
 
   it('refuses what could exceed 64 KiB, and says the way out', () => {
     expect(problemsOf(many(3, '{ top_k: { column: cidade, k: 5 } }'))).toEqual([
-      'lojas.yaml:9:5: views.por_cidade.features: may take 86176 bytes for one group, at most 65536 are allowed: give ' +
+      '9 views.por_cidade.features: may take 86176 bytes for one group, at most 65536 are allowed: give ' +
         'some of them to a second view of the same group_by (top_k takes up to 28704)',
     ]);
     expect(problemsOf(many(16, '{ first: cidade }'))).toHaveLength(1);
