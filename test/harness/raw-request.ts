@@ -1,5 +1,6 @@
 // Requests that fetch cannot make: bodies that come slowly, stop in the middle, or lie about themselves.
 import { request, type ClientRequest } from 'node:http';
+import { connect } from 'node:net';
 
 export interface RawAnswer {
   status: number;
@@ -43,4 +44,17 @@ export class RawUpload {
   cut(): void {
     this.request.destroy();
   }
+}
+
+/** Sends bytes that no HTTP client would send; answers what came back until the connection closed (or after 5 s). */
+export function rawExchange(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    let answer = '';
+    socket.setTimeout(5_000, () => socket.destroy());
+    socket.on('connect', () => socket.write(bytes));
+    socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
 }

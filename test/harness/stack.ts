@@ -24,6 +24,8 @@ export interface StackOptions {
   env?: Record<string, string>;
   /** Default: one of each. */
   services?: ServiceName[];
+  /** Sent with every request of the stack's own. */
+  token?: string;
   kafkaBrokers?: string;
   /** Without a database number; the stack adds the worker's. */
   redisUrl?: string;
@@ -204,10 +206,14 @@ export class Stack {
   }
 
   async request(path: string, init: RequestInit = {}): Promise<HttpAnswer> {
-    const response = await fetch(`${this.url}${path}`, init);
+    const headers = new Headers(init.headers);
+    if (this.options.token && !headers.has('authorization')) {
+      headers.set('authorization', `Bearer ${this.options.token}`);
+    }
+    const response = await fetch(`${this.url}${path}`, { ...init, headers });
     const text = await response.text();
     const json = (response.headers.get('content-type') ?? '').includes('json');
-    return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : {} };
+    return { status: response.status, headers: response.headers, text, body: json && text !== '' ? JSON.parse(text) : {} };
   }
 
   /** POSTs a file; `query` such as `wait=60&save_to_db=false`. */

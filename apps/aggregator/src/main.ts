@@ -1,17 +1,19 @@
 // The aggregator service: a Nest microservice on the batch transport, with health and metrics over HTTP.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
 import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent, type Restoring } from '#kafka';
 import {
   AggregatorMetrics,
   createLogger,
+  httpAdapter,
   kafkaLogger,
   nestLogger,
   Opened,
   configOrExit,
   runService,
+  secure,
   type Logger,
   type ServiceConfig,
 } from '#runtime';
@@ -59,6 +61,7 @@ await runService({
       const pipelines = readPipelines(config.pipelinesDir);
       const client = new KafkaClient({
         brokers: config.kafkaBrokers,
+        security: config.kafkaSecurity,
         clientId: 'caudal-aggregator',
         logger: kafkaLogger(logger),
       });
@@ -72,11 +75,12 @@ await runService({
         settings: { config, pipelines },
         ready: () => groupsNotReady({ checks: { kafka: () => client.ping(1_500) }, groups: transport.groupStatus() }),
       });
-      const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+      const app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), {
         logger: nestLogger(logger),
         abortOnError: false,
       });
       opened.add(() => app.close());
+      await secure(app, config, logger);
       app.connectMicroservice({ strategy: transport });
       await app.listen(config.port, config.host);
       await app.startAllMicroservices();

@@ -1,17 +1,19 @@
 // The feature-writer service: a Nest microservice on the batch transport, with health and metrics over HTTP.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
 import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent } from '#kafka';
 import { openRedis } from '#redis';
 import {
   createLogger,
+  httpAdapter,
   kafkaLogger,
   nestLogger,
   configOrExit,
   Opened,
   runService,
+  secure,
   WriterMetrics,
   type Logger,
   type ServiceConfig,
@@ -56,13 +58,14 @@ await runService({
       const pipelines = readPipelines(config.pipelinesDir);
       const client = new KafkaClient({
         brokers: config.kafkaBrokers,
+        security: config.kafkaSecurity,
         clientId: 'caudal-feature-writer',
         logger: kafkaLogger(logger),
       });
       opened.add(() => client.close());
       await client.connect();
       await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
-      const redis = await openRedis({ url: config.redisUrl, name: 'caudal-feature-writer' });
+      const redis = await openRedis({ url: config.redisUrl, ca: config.redisCa, name: 'caudal-feature-writer' });
       opened.add(() => redis.close());
       const reports = new Reports(client, config.topicPrefix);
       opened.add(() => reports.close());
@@ -76,11 +79,12 @@ await runService({
         settings: { config, pipelines },
         ready: () => groupsNotReady({ checks, groups: transport.groupStatus() }),
       });
-      const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), {
+      const app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), {
         logger: nestLogger(logger),
         abortOnError: false,
       });
       opened.add(() => app.close());
+      await secure(app, config, logger);
       app.connectMicroservice({ strategy: transport });
       await app.listen(config.port, config.host);
       await app.startAllMicroservices();

@@ -2,13 +2,15 @@
 import 'reflect-metadata';
 import multipart from '@fastify/multipart';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
   IngestMetrics,
   createLogger,
   nestLogger,
   configOrExit,
+  httpAdapter,
   runService,
+  secure,
   type Logger,
   type ServiceConfig,
 } from '#runtime';
@@ -21,18 +23,13 @@ async function openDoor(
   config: ServiceConfig,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
-  // An upload may take as long as its bytes keep coming; its own limits are in body.ts.
-  const adapter = new FastifyAdapter({
-    requestTimeout: 0,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 300 },
-  });
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), {
     bodyParser: false,
     logger: nestLogger(logger),
     abortOnError: false,
   });
   const fastify = app.getHttpAdapter().getInstance();
+  await secure(app, config, logger);
   fastify.removeAllContentTypeParsers();
   // Bodies are streams for the controller to open; nothing is parsed before it has looked at the request.
   await app.register(multipart as never, {

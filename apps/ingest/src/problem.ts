@@ -1,7 +1,7 @@
 // Every error that a client sees: RFC 9457 `application/problem+json` with a stable `code`, and `run` when there is one.
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { KafkaError } from '#kafka';
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import { discardRest, PROBLEM_TYPE, problemText } from '#runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export class Problem extends Error {
@@ -42,9 +42,6 @@ export interface ErrorLog {
   error(fields: object, message: string): void;
 }
 
-/** After an answer that did not need the whole body, its sender may go on for so long. */
-const LINGER_MS = 3_000;
-
 /** Turns whatever a handler threw into a problem document; what is not ours is logged and told as `internal`. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -56,21 +53,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     if (reply.sent || reply.raw.destroyed) return;
     const problem = this.toProblem(error, request);
-    if (!request.raw.complete) discardRest(request.raw);
-    void reply
-      .status(problem.status)
-      .headers(problem.headers)
-      .type('application/problem+json')
-      .send(
-        JSON.stringify({
-          type: 'about:blank',
-          title: STATUS_CODES[problem.status] ?? 'Error',
-          status: problem.status,
-          code: problem.code,
-          detail: problem.detail,
-          ...problem.members,
-        }),
-      );
+    discardRest(request.raw);
+    void reply.status(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problemText(problem));
   }
 
   private toProblem(error: unknown, request: FastifyRequest): Problem {
@@ -86,18 +70,4 @@ export class ProblemFilter implements ExceptionFilter {
     }
     return new Problem(500, 'internal', 'an internal error; the log of the ingest service has the details');
   }
-}
-
-/**
- * The rest of a body that nobody reads is let through for a moment: a connection that is closed under its sender may
- * take the answer with it.
- */
-function discardRest(request: IncomingMessage): void {
-  request.unpipe();
-  request.resume();
-  const timer = setTimeout(() => {
-    if (!request.complete) request.destroy();
-  }, LINGER_MS);
-  timer.unref();
-  request.once('close', () => clearTimeout(timer));
 }

@@ -67,15 +67,16 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const pipelines = readPipelines(config.pipelinesDir);
   const client = new KafkaClient({
     brokers: config.kafkaBrokers,
+    security: config.kafkaSecurity,
     clientId: 'caudal-ingest',
     logger: kafkaLogger(logger),
   });
   onClose(() => client.close());
   await client.connect();
   await client.ensureTopics(allTopicSettings(prefix, partitions, pipelines.values()));
-  const redis = await openRedis({ url: config.redisUrl, name: 'caudal-ingest' });
+  const redis = await openRedis({ url: config.redisUrl, ca: config.redisCa, name: 'caudal-ingest' });
   onClose(() => redis.close());
-  const spool = await Spool.open(config.stateDir);
+  const spool = await Spool.open(config.stateDir, config.limits.spoolBytes);
   const store = new RunStore({
     client,
     prefix,
@@ -100,6 +101,7 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
     pingRedis: () => redis.ping(),
     partitions,
     redisDelayMs: config.redisCheckDelayMs,
+    maxRows: config.limits.rows,
     now: Date.now,
     stop,
     log: logger,

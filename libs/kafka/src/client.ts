@@ -1,6 +1,6 @@
 // The client that an app opens once: topics, offsets, group-less reads, producers. Everything else of libs/kafka
 // (task runners, the Nest transport) is given one of these.
-import type { Consumer, ConsumerConfig, Kafka, KafkaConfig, LogEntry } from 'kafkajs';
+import type { Consumer, ConsumerConfig, Kafka, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { KafkaError } from './errors.js';
 import { kafkajs } from './kafkajs.js';
 import { installPatches } from './patches/install.js';
@@ -23,10 +23,21 @@ export interface KafkaClientOptions {
   /** `host:port` of one or more brokers. */
   brokers: string[];
   clientId: string;
+  /** TLS (`ca`: PEM text of an authority that Node does not know) and SASL. Default: neither. */
+  security?: KafkaSecurity;
   /** Where kafkajs' own lines go; without one they go nowhere. */
   logger?: KafkaLogger;
   /** A silent connection is given up after this. Keep it below the groups' session timeout. */
   requestTimeoutMs?: number;
+}
+
+export interface KafkaSecurity {
+  readonly tls?: { readonly ca?: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 const REQUEST_TIMEOUT_MS = 8000;
@@ -52,6 +63,14 @@ function logCreator(logger: KafkaLogger | undefined) {
     };
 }
 
+function securityOf({ tls, sasl }: KafkaSecurity = {}): Pick<KafkaConfig, 'ssl' | 'sasl'> {
+  return {
+    ...(tls === undefined ? {} : { ssl: tls.ca === undefined ? true : { ca: [tls.ca] } }),
+    // kafkajs has a type for each mechanism, of the same shape.
+    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
+  };
+}
+
 export class KafkaClient {
   readonly #kafka: Kafka;
   readonly #admin: SharedAdmin;
@@ -64,6 +83,7 @@ export class KafkaClient {
     const config: KafkaConfig = {
       brokers: options.brokers,
       clientId: options.clientId,
+      ...securityOf(options.security),
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       enforceRequestTimeout: true,

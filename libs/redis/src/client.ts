@@ -25,6 +25,8 @@ import {
 export interface OpenRedisOptions {
   /** `redis://[user:password@]host:port[/db]`, `rediss://` for TLS. */
   readonly url: string;
+  /** For `rediss://`: PEM text of an authority that Node does not know. */
+  readonly ca?: string | null;
   /** Seen in CLIENT LIST. */
   readonly name?: string;
   readonly commandTimeoutMs?: number;
@@ -58,6 +60,7 @@ export async function openRedis(options: OpenRedisOptions): Promise<RedisStore> 
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), RECONNECT_MS_MAX),
+    ...(options.ca && options.url.startsWith('rediss:') ? { tls: { ca: options.ca } } : {}),
     scripts: {
       upsertFeatures: { lua: UPSERT_FEATURES_LUA },
       passEndOfUpload: { lua: PASS_END_OF_UPLOAD_LUA },

@@ -22,7 +22,9 @@ describe('readConfig', () => {
     expect(read({})).toEqual({
       app: 'ingest',
       kafkaBrokers: ['127.0.0.1:9092'],
+      kafkaSecurity: {},
       redisUrl: 'redis://127.0.0.1:6379',
+      redisCa: null,
       host: '127.0.0.1',
       port: 8080,
       dataDir: '/clone/data',
@@ -31,9 +33,22 @@ describe('readConfig', () => {
       cacheDir: `${homedir()}/.cache/caudal`,
       partitions: 4,
       topicPrefix: 'caudal',
-      allowOpen: false,
+      clients: null,
       logLevel: 'info',
-      limits: { bodyBytes: 4 * 1024 ** 3, uncompressedBytes: 16 * 1024 ** 3, bodiesAtOnce: 512 },
+      limits: {
+        bodyBytes: 4 * 1024 ** 3,
+        uncompressedBytes: 16 * 1024 ** 3,
+        rows: 100_000_000,
+        bodiesAtOnce: 512,
+        spoolBytes: 64 * 1024 ** 3,
+        bodyBytesPerSecond: 1_000,
+        slowBodyMs: 30_000,
+        bodyMs: 4 * 3_600_000,
+        connections: 2_000,
+        clientBodies: 64,
+        clientBytesPerDay: 1024 ** 4,
+        clientRequestsPerMinute: 6_000,
+      },
       sessionTimeoutMs: 10_000,
       redisCheckDelayMs: 10_000,
     });
@@ -112,19 +127,74 @@ describe('a bad environment', () => {
     },
   );
 
-  it('that listens for everybody is refused, unless it says so', () => {
+  it('that listens for everybody is refused without tokens, unless it says so', () => {
     expect(problems({ CAUDAL_HOST: '0.0.0.0' })[0]).toContain('CAUDAL_ALLOW_OPEN=yes');
     expect(problems({ CAUDAL_HOST: '::', CAUDAL_ALLOW_OPEN: 'no' })).toHaveLength(1);
     expect(read({ CAUDAL_HOST: '0.0.0.0', CAUDAL_ALLOW_OPEN: 'yes' })).toMatchObject({
       host: '0.0.0.0',
-      allowOpen: true,
+      clients: null,
     });
+    const guarded = read({ CAUDAL_HOST: '0.0.0.0', CAUDAL_TOKENS: `ci:upload:${'x'.repeat(32)}` });
+    expect(guarded.clients).toHaveLength(1);
   });
 
-  it('with tokens is refused: nobody would be asked for one', () => {
+  it('with bad tokens is refused without showing them', () => {
     const found = problems({ CAUDAL_TOKENS: 'ci:upload:0123456789' });
-    expect(found[0]).toContain('not supported');
+    expect(found[0]).toMatch(/^CAUDAL_TOKENS entry 1 \("ci"\) has a token of 10 characters/);
     expect(found[0]).not.toContain('0123456789');
+  });
+
+  it('with half of what SASL needs is refused', () => {
+    expect(problems({ KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'u' })).toEqual([
+      'KAFKA_SASL_PASSWORD must be set, too: SASL needs mechanism, user and password',
+    ]);
+    expect(problems({ KAFKA_SASL_PASSWORD: 'hunter2' })[0]).not.toContain('hunter2');
+    expect(problems({ KAFKA_SASL_MECHANISM: 'gssapi' })[0]).toContain('plain, scram-sha-256, scram-sha-512');
+  });
+});
+
+describe('secrets and certificates in files', () => {
+  let dir = '';
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'caudal-secrets-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(dir, name), text);
+    return join(dir, name);
+  };
+
+  it('are read, without the line end behind them', () => {
+    const config = read({
+      CAUDAL_TOKENS_FILE: file('tokens', `a:read:${'a'.repeat(32)}\nb:upload+read:${'b'.repeat(32)}\n`),
+      REDIS_URL_FILE: file('redis', 'rediss://u:p@h:1\n'),
+      REDIS_TLS_CA_FILE: file('redis.pem', 'ca of redis'),
+      KAFKA_SSL: 'yes',
+      KAFKA_SSL_CA_FILE: file('kafka.pem', 'ca of kafka'),
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: 'caudal',
+      KAFKA_SASL_PASSWORD_FILE: file('sasl', 'pass word\n'),
+    });
+    expect(config.clients!.map((client) => [client.name, [...client.scopes]])).toEqual([
+      ['a', ['read']],
+      ['b', ['upload', 'read']],
+    ]);
+    expect([config.redisUrl, config.redisCa]).toEqual(['rediss://u:p@h:1', 'ca of redis']);
+    expect(config.kafkaSecurity).toEqual({
+      tls: { ca: 'ca of kafka' },
+      sasl: { mechanism: 'scram-sha-512', username: 'caudal', password: 'pass word' },
+    });
+    expect(read({ KAFKA_SSL: 'yes' }).kafkaSecurity).toEqual({ tls: {} });
+  });
+
+  it('that cannot be read, or come twice, are refused', () => {
+    expect(problems({ CAUDAL_TOKENS_FILE: join(dir, 'none') })[0]).toContain('cannot be read (ENOENT)');
+    expect(problems({ KAFKA_SSL_CA_FILE: join(dir, 'none') })[0]).toContain('cannot be read (ENOENT)');
+    expect(problems({ REDIS_URL: 'redis://h', REDIS_URL_FILE: file('r', 'redis://h') })).toEqual([
+      'REDIS_URL and REDIS_URL_FILE are both set: unset one of them',
+    ]);
+    const empty = problems({ CAUDAL_HOST: '0.0.0.0', CAUDAL_TOKENS_FILE: file('empty', '\n') });
+    expect(empty[0]).toContain('CAUDAL_TOKENS names no token');
   });
 });
 
@@ -153,7 +223,10 @@ describe('CONFIG_VARIABLES', () => {
       CONFIG_VARIABLES.flatMap((row) => (row.default === null ? [] : [[row.name, row.default]])),
     );
     expect(CONFIG_VARIABLES.every((row) => row.meaning.length > 10)).toBe(true);
-    expect(CONFIG_VARIABLES.filter((row) => row.secret).map((row) => row.name)).toEqual(['REDIS_URL', 'CAUDAL_TOKENS']);
+    const secrets = ['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'CAUDAL_TOKENS'];
+    expect(CONFIG_VARIABLES.filter((row) => row.secret).map((row) => row.name)).toEqual(secrets);
+    const names = CONFIG_VARIABLES.map((row) => row.name);
+    for (const secret of secrets) expect(names).toContain(`${secret}_FILE`);
     expect(read(named)).toEqual(read({}));
   });
 });

@@ -5,12 +5,45 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { VARIABLES, type AppName, type Values } from './config-variables.js';
+import type { ClientToken } from './tokens.js';
+
+export interface ServiceLimits {
+  /** Bytes of a body as it is sent. */
+  readonly bodyBytes: number;
+  /** Bytes of a file without gzip. */
+  readonly uncompressedBytes: number;
+  readonly rows: number;
+  readonly bodiesAtOnce: number;
+  readonly spoolBytes: number;
+  /** Over any {@link slowBodyMs} a body brings at least this; 0: it may be slower. */
+  readonly bodyBytesPerSecond: number;
+  readonly slowBodyMs: number;
+  readonly bodyMs: number;
+  readonly connections: number;
+  readonly clientBodies: number;
+  readonly clientBytesPerDay: number;
+  readonly clientRequestsPerMinute: number;
+}
+
+/** TLS and SASL to Kafka, as libs/kafka takes it. `ca` is PEM text. */
+export interface KafkaSecurity {
+  readonly tls?: { readonly ca?: string };
+  readonly sasl?: {
+    readonly mechanism: Values['KAFKA_SASL_MECHANISM'];
+    readonly username: string;
+    readonly password: string;
+  };
+}
 
 export interface ServiceConfig {
   readonly app: AppName;
   readonly kafkaBrokers: string[];
+  /** Holds a password: never shown. */
+  readonly kafkaSecurity: KafkaSecurity;
   /** May hold a password: show it through {@link redact} only. */
   readonly redisUrl: string;
+  /** PEM text; null: the authorities that Node knows. */
+  readonly redisCa: string | null;
   readonly host: string;
   /** The port of this app. */
   readonly port: number;
@@ -21,10 +54,10 @@ export interface ServiceConfig {
   readonly cacheDir: string;
   readonly partitions: number;
   readonly topicPrefix: string;
-  /** Listening elsewhere than on loopback is allowed; an app that does so warns of it. */
-  readonly allowOpen: boolean;
+  /** Who may call; null: nobody is asked. */
+  readonly clients: readonly ClientToken[] | null;
   readonly logLevel: Values['LOG_LEVEL'];
-  readonly limits: { readonly bodyBytes: number; readonly uncompressedBytes: number; readonly bodiesAtOnce: number };
+  readonly limits: ServiceLimits;
   readonly sessionTimeoutMs: number;
   readonly redisCheckDelayMs: number;
 }
@@ -50,11 +83,14 @@ const PORTS = {
 /** Reads and checks the configuration of one app. Throws {@link ConfigError} with everything that is wrong. */
 export function readConfig(app: AppName, env: Env = readEnvironment(), root: string = projectRoot()): ServiceConfig {
   const values = parseValues(env);
+  const files = readSecurity(values);
   const path = (given: string) => resolve(root, given.replace(/^~(?=\/|$)/, homedir()));
   const config: ServiceConfig = {
     app,
     kafkaBrokers: values.KAFKA_BROKERS,
+    kafkaSecurity: files.kafkaSecurity,
     redisUrl: values.REDIS_URL ?? redisUrlOf(values),
+    redisCa: files.redisCa,
     host: values.CAUDAL_HOST,
     port: values[PORTS[app]],
     dataDir: path(values.CAUDAL_DATA_DIR),
@@ -63,13 +99,9 @@ export function readConfig(app: AppName, env: Env = readEnvironment(), root: str
     cacheDir: path(values.CAUDAL_CACHE),
     partitions: values.CAUDAL_PARTITIONS,
     topicPrefix: values.CAUDAL_TOPIC_PREFIX,
-    allowOpen: values.CAUDAL_ALLOW_OPEN === 'yes',
+    clients: values.CAUDAL_TOKENS ?? null,
     logLevel: values.LOG_LEVEL,
-    limits: Object.freeze({
-      bodyBytes: values.CAUDAL_MAX_BODY_BYTES,
-      uncompressedBytes: values.CAUDAL_MAX_UNCOMPRESSED_BYTES,
-      bodiesAtOnce: values.CAUDAL_MAX_BODIES,
-    }),
+    limits: limitsOf(values),
     sessionTimeoutMs: values.CAUDAL_SESSION_TIMEOUT_MS,
     redisCheckDelayMs: values.CAUDAL_REDIS_CHECK_DELAY_MS,
   };
@@ -88,35 +120,108 @@ export function configOrExit(app: AppName): ServiceConfig {
 }
 
 // A variable without a default may be missing.
-type Optional = 'REDIS_URL' | 'CAUDAL_TOKENS';
+type Optional =
+  | 'REDIS_URL'
+  | 'CAUDAL_TOKENS'
+  | 'KAFKA_SSL_CA_FILE'
+  | 'KAFKA_SASL_MECHANISM'
+  | 'KAFKA_SASL_USERNAME'
+  | 'KAFKA_SASL_PASSWORD'
+  | 'REDIS_TLS_CA_FILE';
 type Given = Omit<Values, Optional> & { readonly [K in Optional]?: Values[K] };
 
 function parseValues(env: Env): Given {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, { default: fallback, schema, secret }] of Object.entries(VARIABLES)) {
-    const given = env[name] === '' ? undefined : env[name];
+    const given = secret ? readSecret(name, env, problems) : textOf(env[name]);
     const text = given ?? fallback;
     if (text === null) continue;
     const parsed = schema.safeParse(text);
     if (parsed.success) values[name] = parsed.data;
     else problems.push(`${name}${secret ? '' : `="${text}"`} ${parsed.error.issues[0]!.message}`);
   }
-  const host = env.CAUDAL_HOST || VARIABLES.CAUDAL_HOST.default!;
-  if (!isLoopback(host) && env.CAUDAL_ALLOW_OPEN !== 'yes') {
-    problems.push(
-      `CAUDAL_HOST="${host}" would let everybody in who reaches this machine: allowed are 127.0.0.1, ::1 and localhost; ` +
-        'CAUDAL_ALLOW_OPEN=yes permits it where something else guards the port',
-    );
-  }
-  if (env.CAUDAL_TOKENS) {
-    problems.push(
-      'CAUDAL_TOKENS is set, but tokens are not supported by this version: nobody would be asked for one; unset it',
-    );
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
   // Each value was parsed by the schema that its type comes from; only those without a default may be missing.
-  return values as unknown as Given;
+  const known = values as unknown as Given;
+  problems.push(...openDoorProblems(env, known), ...saslProblems(known));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return known;
+}
+
+/** The text of a variable; an empty one counts as not set. */
+const textOf = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
+
+/** A secret from its own variable or from the file that NAME_FILE names, without the line end behind it. */
+function readSecret(name: string, env: Env, problems: string[]): string | undefined {
+  const given = textOf(env[name]);
+  const file = textOf(env[`${name}_FILE`]);
+  if (file === undefined) return given;
+  if (given !== undefined) {
+    problems.push(`${name} and ${name}_FILE are both set: unset one of them`);
+    return undefined;
+  }
+  return readText(`${name}_FILE`, file, problems)?.trim();
+}
+
+function readText(name: string, file: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    problems.push(`${name}="${file}" cannot be read (${(error as { code?: string }).code ?? 'unknown'})`);
+    return undefined;
+  }
+}
+
+function openDoorProblems(env: Env, values: Given): string[] {
+  const host = textOf(env.CAUDAL_HOST) ?? VARIABLES.CAUDAL_HOST.default!;
+  const hasTokens = textOf(env.CAUDAL_TOKENS) !== undefined || textOf(env.CAUDAL_TOKENS_FILE) !== undefined;
+  if (isLoopback(host) || hasTokens || values.CAUDAL_ALLOW_OPEN === 'yes') return [];
+  return [
+    `CAUDAL_HOST="${host}" would let everybody in who reaches this machine: allowed are 127.0.0.1, ::1 and localhost; ` +
+      'with CAUDAL_TOKENS it may listen there, and CAUDAL_ALLOW_OPEN=yes permits it where something else guards the port',
+  ];
+}
+
+function saslProblems(values: Given): string[] {
+  const names = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const;
+  const missing = names.filter((name) => values[name] === undefined);
+  if (missing.length === 0 || missing.length === names.length) return [];
+  return [`${missing.join(' and ')} must be set, too: SASL needs mechanism, user and password`];
+}
+
+/** What the certificate files hold. Throws {@link ConfigError}. */
+function readSecurity(values: Given): { kafkaSecurity: KafkaSecurity; redisCa: string | null } {
+  const problems: string[] = [];
+  const read = (name: 'KAFKA_SSL_CA_FILE' | 'REDIS_TLS_CA_FILE') => {
+    const file = values[name];
+    return file === undefined ? undefined : readText(name, file, problems);
+  };
+  const ca = read('KAFKA_SSL_CA_FILE');
+  const redisCa = read('REDIS_TLS_CA_FILE') ?? null;
+  if (problems.length > 0) throw new ConfigError(problems);
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = values;
+  const kafkaSecurity: KafkaSecurity = {
+    ...(values.KAFKA_SSL === 'yes' ? { tls: ca === undefined ? {} : { ca } } : {}),
+    ...(mechanism === undefined ? {} : { sasl: { mechanism, username: username!, password: password! } }),
+  };
+  return { kafkaSecurity, redisCa };
+}
+
+function limitsOf(values: Given): ServiceLimits {
+  return Object.freeze({
+    bodyBytes: values.CAUDAL_MAX_BODY_BYTES,
+    uncompressedBytes: values.CAUDAL_MAX_UNCOMPRESSED_BYTES,
+    rows: values.CAUDAL_MAX_ROWS,
+    bodiesAtOnce: values.CAUDAL_MAX_BODIES,
+    spoolBytes: values.CAUDAL_MAX_SPOOL_BYTES,
+    bodyBytesPerSecond: values.CAUDAL_MIN_BODY_BYTES_PER_SECOND,
+    slowBodyMs: values.CAUDAL_SLOW_BODY_MS,
+    bodyMs: values.CAUDAL_MAX_BODY_MS,
+    connections: values.CAUDAL_MAX_CONNECTIONS,
+    clientBodies: values.CAUDAL_CLIENT_BODIES,
+    clientBytesPerDay: values.CAUDAL_CLIENT_BYTES_PER_DAY,
+    clientRequestsPerMinute: values.CAUDAL_CLIENT_REQUESTS_PER_MINUTE,
+  });
 }
 
 function redisUrlOf({ REDIS_HOST: host, REDIS_PORT: port, REDIS_DB: db }: Given): string {

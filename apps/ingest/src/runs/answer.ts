@@ -23,6 +23,8 @@ export function answerOf(
   how: { duplicate: boolean; waited: boolean },
 ): { status: number; headers: Record<string, string> } {
   if (run.state === 'rejected') throw problemOf(run, 422);
+  // Known before the answer, and like a disk that was full while the body came.
+  if (run.error?.code === 'disk_full') throw problemOf(run, 503);
   if (how.waited && run.state === 'cancelled') throw problemOf(run, 409);
   if (how.waited && run.state === 'failed') {
     if (run.error?.code === 'too_many_groups') throw problemOf(run, 413);

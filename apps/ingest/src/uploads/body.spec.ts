@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import { Problem } from '../problem.js';
 import { openBody, type BodyLimits } from './body.js';
 
 const LIMITS: BodyLimits = { bodyBytes: 1_000, uncompressedBytes: 2_000 };
@@ -81,5 +82,36 @@ describe('openBody', () => {
     raw.write('half');
     setImmediate(() => stop.abort());
     await expect(read(bytes)).rejects.toMatchObject({ status: 503, code: 'body_incomplete' });
+  });
+
+  it('ends a body with the reason that the signal names', async () => {
+    const slow = new AbortController();
+    const { raw, request } = requestOf({});
+    const { bytes } = await openBody(request, LIMITS, slow.signal);
+    raw.write('half');
+    setImmediate(() => slow.abort(new Problem(408, 'too_slow', 'too slow')));
+    await expect(read(bytes)).rejects.toMatchObject({ status: 408, code: 'too_slow' });
+    expect(raw.destroyed).toBe(false);
+  });
+
+  it.each([
+    ['a zip archive', 'PK\u0003\u0004rest'],
+    ['an empty one', `PK\u0005\u0006${'\0'.repeat(18)}`],
+  ])('refuses %s, whatever its pieces and its wrapping', async (_name, text) => {
+    await expect(receive(text)).rejects.toMatchObject({ status: 415, code: 'zip_not_accepted' });
+    await expect(receive(gzipSync(text), gzip)).rejects.toMatchObject({ code: 'zip_not_accepted' });
+    const { raw, request } = requestOf({});
+    const reading = expect(read((await openBody(request, LIMITS, never)).bytes)).rejects.toMatchObject({
+      code: 'zip_not_accepted',
+    });
+    for (const letter of text.slice(0, 6)) {
+      raw.write(letter);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await reading;
+  });
+
+  it.each(['P', 'PK', 'PK\u0003', 'PKW,a\n', 'a'])('takes %j for what it is', async (text) => {
+    expect((await receive(text)).toString()).toBe(text);
   });
 });

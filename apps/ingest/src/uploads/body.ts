@@ -26,10 +26,11 @@ type Parts = AsyncIterator<Awaited<ReturnType<ReturnType<FastifyRequest['parts']
 const RAW_TYPES = ['text/csv', 'application/octet-stream'];
 
 /**
- * Finds the file in a request, or throws a {@link Problem} (400, 413, 415) before its bytes are read. When `stop` aborts,
- * a body that is still arriving ends with 503: its sender must send it again.
+ * Finds the file in a request, or throws a {@link Problem} (400, 413, 415) before its bytes are read. When `end` aborts,
+ * a body that is still arriving ends with the signal's {@link Problem}, else (the service stops) with 503: its sender must
+ * send it again.
  */
-export async function openBody(request: FastifyRequest, limits: BodyLimits, stop: AbortSignal): Promise<IncomingFile> {
+export async function openBody(request: FastifyRequest, limits: BodyLimits, end: AbortSignal): Promise<IncomingFile> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   const declared = Number(request.headers['content-length'] ?? 0);
   if (type !== 'multipart/form-data' && !RAW_TYPES.includes(type)) throw unsupportedMediaType(type);
@@ -39,44 +40,55 @@ export async function openBody(request: FastifyRequest, limits: BodyLimits, stop
   }
   if (declared > limits.bodyBytes) throw tooLarge('body', limits.bodyBytes);
   const gzip = encoding === 'gzip';
-  if (type === 'multipart/form-data') return openMultipart(request, limits, stop, gzip);
-  return { fileName: null, bytes: decoded(detached(request.raw), limits, stop, gzip) };
+  if (type === 'multipart/form-data') return openMultipart(request, limits, end, gzip);
+  return { fileName: null, bytes: decoded(detached(request.raw), limits, end, gzip) };
 }
 
 async function openMultipart(
   request: FastifyRequest,
   limits: BodyLimits,
-  stop: AbortSignal,
+  end: AbortSignal,
   gzip: boolean,
 ): Promise<IncomingFile> {
   const parts: Parts = request.parts()[Symbol.asyncIterator]();
-  const part = await nextFile(parts);
+  const part = await nextFile(parts, end);
   if (part?.fieldname !== 'file')
     throw new Problem(400, 'no_file', 'the multipart body has no file field named "file"');
   const name = part.filename === '' ? null : part.filename.slice(0, 255);
-  return { fileName: name, bytes: onlyFile(decoded(part.file, limits, stop, gzip), parts) };
+  return { fileName: name, bytes: onlyFile(decoded(part.file, limits, end, gzip), parts, end) };
 }
 
 /** The file's bytes, if no other file follows it: one run is one file, and none may be lost without a word. */
-async function* onlyFile(bytes: AsyncIterable<Buffer>, parts: Parts): AsyncGenerator<Buffer> {
+async function* onlyFile(bytes: AsyncIterable<Buffer>, parts: Parts, end: AbortSignal): AsyncGenerator<Buffer> {
   yield* bytes;
-  if (await nextFile(parts)) throw tooManyFiles();
+  if (await nextFile(parts, end)) throw tooManyFiles();
 }
 
 /** The next part that is a file; null at the end of the form. */
-async function nextFile(parts: Parts): Promise<MultipartFile | null> {
+async function nextFile(parts: Parts, end: AbortSignal): Promise<MultipartFile | null> {
   try {
     for (;;) {
-      const { value, done } = await parts.next();
+      const { value, done } = await unlessEnded(parts.next(), end);
       if (done) return null;
       if (value.type === 'file') return value;
     }
   } catch (error) {
+    if (end.aborted) throw bodyProblem(error, end);
     const { code, message } = error as { code?: string; message: string };
     if (code === 'FST_FILES_LIMIT') throw tooManyFiles();
     if (code === 'FST_MP_PREMATURE_CLOSE') throw incomplete('the connection was closed');
     throw new Problem(400, 'bad_multipart', `the multipart body cannot be read: ${message}`);
   }
+}
+
+/** Rejects with the signal's reason when that comes first: a form may stop anywhere between its parts. */
+function unlessEnded<T>(work: Promise<T>, end: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onEnd = () => reject(end.reason);
+    if (end.aborted) onEnd();
+    end.addEventListener('abort', onEnd, { once: true });
+    work.then(resolve, reject).finally(() => end.removeEventListener('abort', onEnd));
+  });
 }
 
 /**
@@ -92,13 +104,8 @@ function detached(request: IncomingMessage): Readable {
 }
 
 /** The stream's bytes without gzip, counted and cut off at the limits. */
-async function* decoded(
-  source: Readable,
-  limits: BodyLimits,
-  stop: AbortSignal,
-  gzip: boolean,
-): AsyncGenerator<Buffer> {
-  addAbortSignal(stop, source);
+async function* decoded(source: Readable, limits: BodyLimits, end: AbortSignal, gzip: boolean): AsyncGenerator<Buffer> {
+  addAbortSignal(end, source);
   const counted = counter(limits.bodyBytes, 'body');
   const out = gzip ? createGunzip() : counted;
   const flowing = gzip ? pipeline(source, counted, out) : pipeline(source, counted);
@@ -106,18 +113,44 @@ async function* decoded(
   flowing.catch(() => undefined);
   let bytes = 0;
   try {
-    for await (const chunk of out as AsyncIterable<Buffer>) {
+    for await (const chunk of withoutZip(out as AsyncIterable<Buffer>)) {
       bytes += chunk.length;
       if (bytes > limits.uncompressedBytes) throw tooLarge('uncompressed file', limits.uncompressedBytes);
       yield chunk;
     }
     await flowing;
   } catch (error) {
-    throw bodyProblem(error);
+    throw bodyProblem(error, end);
   } finally {
     out.destroy();
   }
 }
+
+// How a zip archive begins, and an empty one.
+const ZIP_MARKS = ['PK\u0003\u0004', 'PK\u0005\u0006'];
+const MARK_BYTES = 4;
+
+/** The same bytes; a zip archive is refused by its first ones, whatever the headers call it. */
+async function* withoutZip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head: Buffer = Buffer.alloc(0);
+  let isLooked = false;
+  for await (const chunk of source) {
+    if (isLooked) {
+      yield chunk;
+      continue;
+    }
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    // A P may be the beginning of anything: wait until it cannot be a mark, or is one.
+    if (head.length < MARK_BYTES && ZIP_MARKS.some((mark) => mark.startsWith(head.toString('latin1')))) continue;
+    if (ZIP_MARKS.includes(head.toString('latin1', 0, MARK_BYTES))) throw zipRefused();
+    isLooked = true;
+    yield head;
+  }
+  if (!isLooked && head.length > 0) yield head;
+}
+
+const zipRefused = (): Problem =>
+  new Problem(415, 'zip_not_accepted', 'this is a zip archive: unpack it and send the CSV file, or send it as gzip');
 
 function counter(limit: number, what: string): Transform {
   let bytes = 0;
@@ -143,8 +176,9 @@ const tooManyFiles = (): Problem =>
 const incomplete = (reason: string): Problem =>
   new Problem(400, 'body_incomplete', `the body did not arrive whole (${reason}): send it again`);
 
-function bodyProblem(error: unknown): Problem {
+function bodyProblem(error: unknown, end: AbortSignal): Problem {
   if (error instanceof Problem) return error;
+  if (end.reason instanceof Problem) return end.reason;
   const { code = '', name, message } = error as { code?: string; name: string; message: string };
   if (code.startsWith('Z_')) {
     return new Problem(

@@ -21,6 +21,8 @@ export interface ExaminerOptions {
   pingRedis: () => Promise<void>;
   partitions: number;
   redisDelayMs: number;
+  /** A file with more records is refused. */
+  maxRows: number;
   now: () => number;
   /** Aborts when the service stops: runs that are under way stay open and go on after the restart. */
   stop: AbortSignal;
@@ -91,7 +93,7 @@ export class Examiner {
   }
 
   private async check(run: StoredRun, pipeline: Pipeline, body: SpooledBody): Promise<GateResult> {
-    const { partitions, spool, now, stop } = this.options;
+    const { partitions, spool, now, stop, maxRows } = this.options;
     await this.checking.enter();
     try {
       this.event(run.id, { type: 'step_started', step: 'check', at: now() });
@@ -100,6 +102,7 @@ export class Examiner {
         run: run.id,
         createdAtMs: Date.parse(run.created_at),
         partitions,
+        maxRows,
         source: body.chunks(this.checking.outside),
         dialect: run.internal.dialect ?? null,
         typedPath: spool.typedPath(run.id),

@@ -17,13 +17,14 @@ describe('gate', () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  const pass = async (source: AsyncGenerator<Buffer>, stop = new AbortController().signal) => {
+  const pass = async (source: AsyncGenerator<Buffer>, stop = new AbortController().signal, maxRows = 1_000_000) => {
     const typedPath = join(dir, 'typed');
     const result = await gate({
       pipeline,
       run: 'RUN',
       createdAtMs: Date.UTC(2024, 0),
       partitions: 4,
+      maxRows,
       source,
       dialect: null,
       typedPath,
@@ -36,6 +37,20 @@ describe('gate', () => {
   async function* of(...pieces: (string | Buffer)[]): AsyncGenerator<Buffer> {
     for (const piece of pieces) yield Buffer.from(piece);
   }
+
+  it('refuses a file with more records than are allowed, and reads no further', async () => {
+    let asked = 0;
+    async function* endless(): AsyncGenerator<Buffer> {
+      yield Buffer.from(`${HEADER}\n`);
+      for (; ; asked++) yield Buffer.from(`${good(asked)}\n`);
+    }
+    const { result } = await pass(endless(), undefined, 10);
+    expect(result.rows).toEqual({ read: 10, accepted: 10, rejected: 0 });
+    expect(result.refused).toMatchObject({ code: 'checks_failed', message: expect.stringContaining('max_rows') });
+    expect(asked).toBeLessThan(100_000);
+    const exact = await pass(of(`${HEADER}\n${good(1)}\n${good(2)}\n`), undefined, 2);
+    expect(exact.result.refused).toBeNull();
+  });
 
   it('types good rows and keeps rejected ones, in the order of the file', async () => {
     const { result, frames } = await pass(

@@ -33,6 +33,8 @@ export interface GateArgs {
   run: string;
   createdAtMs: number;
   partitions: number;
+  /** A file with more records is refused, unread from there on. */
+  maxRows: number;
   source: AsyncGenerator<Buffer>;
   /** As an earlier pass over the same file has found it; null: found now. */
   dialect: Dialect | null;
@@ -63,8 +65,12 @@ export async function gate(args: GateArgs): Promise<GateResult> {
     }
     const { dialect } = header.head;
     const headerCheck = verdict('header', 'schema', true, header.observed, header.expected, null);
-    const counts = await typeRecords(reader, header.head, typed, args);
-    const checks = [headerCheck, errorFraction(counts, args.pipeline.maxErrorFraction)];
+    const { isCut, ...counts } = await typeRecords(reader, header.head, typed, args);
+    const checks = [
+      headerCheck,
+      ...(isCut ? [tooManyRows(args.maxRows)] : []),
+      errorFraction(counts, args.pipeline.maxErrorFraction),
+    ];
     return { rows: counts, dialect, checks, refused: refusal(checks) };
   } catch (error) {
     // Not a fault of one record: a `unique` column with more values than can be told apart.
@@ -130,6 +136,7 @@ async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWr
   let busySince = performance.now();
   for await (const records of reader.batches()) {
     for (const record of records) {
+      if (counts.read === args.maxRows) return { ...counts, isCut: true };
       counts.read++;
       if (isFault(record)) {
         reject(record.row, record.line, record.column, record.code, record.message, record.raw);
@@ -146,7 +153,7 @@ async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWr
       busySince = performance.now();
     }
   }
-  return counts;
+  return { ...counts, isCut: false };
 }
 
 /** Keys repeat: murmur2 of each is computed once, within a bound. */
@@ -168,6 +175,10 @@ function errorFraction(rows: { read: number; rejected: number }, max: number): C
   const passes = observed <= max;
   const reason = passes ? null : `${rows.rejected} of ${rows.read} records were rejected, more than ${max} of them`;
   return verdict('max_error_fraction', 'max_error_fraction', passes, observed, max, reason);
+}
+
+function tooManyRows(max: number): CheckResult {
+  return verdict('max_rows', 'max_rows', false, null, max, `the file has more than ${max} records: split it`);
 }
 
 function verdict(

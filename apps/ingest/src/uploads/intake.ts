@@ -40,6 +40,8 @@ interface Arriving {
   bytes: AsyncIterable<Buffer>;
 }
 
+/** Bodies that stopped in the middle: they leave a failed run that says so. */
+const CUT_OFF = new Set(['body_incomplete', 'bad_gzip', 'too_slow']);
 const RECORD_WITHIN_MS = 5_000;
 const LOOK_MS = 500;
 
@@ -116,7 +118,7 @@ export class Intake {
     const { store, spool, examiner } = this.options;
     await spool.remove(id).catch(() => undefined);
     const problem = error instanceof Problem ? error : diskProblem(error);
-    if (problem.code !== 'body_incomplete' && problem.code !== 'bad_gzip') {
+    if (!CUT_OFF.has(problem.code)) {
       store.remove(id);
       return problem;
     }
@@ -191,9 +193,14 @@ export class Intake {
 }
 
 function diskProblem(error: unknown): Problem {
-  if ((error as { code?: string }).code === 'ENOSPC') {
-    const detail = 'the disk of the ingest service is full: nothing was kept';
-    return new Problem(503, 'disk_full', detail, {}, { 'retry-after': '60' });
+  const { code } = error as { code?: string };
+  const wait = { 'retry-after': '60' };
+  if (code === 'ENOSPC') {
+    return new Problem(503, 'disk_full', 'the disk of the ingest service is full: nothing was kept', {}, wait);
+  }
+  if (code === 'spool_full') {
+    const detail = 'as many files as ingest may keep wait to be published: nothing was kept; send it again later';
+    return new Problem(503, code, detail, {}, wait);
   }
   return new Problem(500, 'body_incomplete', 'the body could not be kept: send it again');
 }

@@ -9,7 +9,7 @@ describe('spool', () => {
   let spool: Spool;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'caudal-spool-'));
-    spool = await Spool.open(dir);
+    spool = await Spool.open(dir, 1_000_000);
   });
   afterEach(() => rm(dir, { recursive: true }));
 
@@ -108,6 +108,16 @@ describe('spool', () => {
     await spool.remove('b');
     await spool.remove('never');
     expect([await spool.list(), spool.bytes]).toEqual([[], 0]);
+  });
+
+  it('holds no more bytes than it may, all bodies together, and has room again when one goes', async () => {
+    const small = await Spool.open(dir, 10);
+    await (await small.create('one')).receive(one('123456'));
+    await expect((await small.create('two')).receive(one('12345'))).rejects.toMatchObject({ code: 'spool_full' });
+    await small.remove('one');
+    await small.remove('two');
+    await (await small.create('three')).receive(one('1234567890'));
+    expect(small.bytes).toBe(10);
   });
 });
 

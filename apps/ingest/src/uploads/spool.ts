@@ -11,17 +11,21 @@ const READ_BYTES = 256 * 1024;
 export class Spool {
   private readonly bodies = new Map<string, SpooledBody>();
 
-  constructor(private readonly dir: string) {}
+  constructor(
+    private readonly dir: string,
+    private readonly maxBytes: number,
+  ) {}
 
-  static async open(stateDir: string): Promise<Spool> {
+  /** `maxBytes`: of all bodies together; what is above is refused with code `spool_full`. */
+  static async open(stateDir: string, maxBytes: number): Promise<Spool> {
     const dir = join(stateDir, 'spool');
     await mkdir(dir, { recursive: true });
-    return new Spool(dir);
+    return new Spool(dir, maxBytes);
   }
 
   async create(run: string): Promise<SpooledBody> {
     await mkdir(this.folder(run), { recursive: true });
-    const body = await SpooledBody.create(join(this.folder(run), 'body'));
+    const body = await SpooledBody.create(join(this.folder(run), 'body'), (bytes) => this.assertRoom(bytes));
     this.bodies.set(run, body);
     return body;
   }
@@ -65,6 +69,11 @@ export class Spool {
     return readdir(this.dir);
   }
 
+  private assertRoom(bytes: number): void {
+    if (this.bytes + bytes <= this.maxBytes) return;
+    throw Object.assign(new Error(`the spool holds ${this.maxBytes} bytes at most`), { code: 'spool_full' });
+  }
+
   private folder(run: string): string {
     return join(this.dir, run);
   }
@@ -77,10 +86,13 @@ export class SpooledBody {
   private whole = false;
   bytes = 0;
 
-  private constructor(readonly path: string) {}
+  private constructor(
+    readonly path: string,
+    private readonly assertRoom: (bytes: number) => void = () => undefined,
+  ) {}
 
-  static async create(path: string): Promise<SpooledBody> {
-    const body = new SpooledBody(path);
+  static async create(path: string, assertRoom: (bytes: number) => void): Promise<SpooledBody> {
+    const body = new SpooledBody(path, assertRoom);
     // Created before anyone reads: a reader may open it before the first write.
     await (await open(path, 'w')).close();
     return body;
@@ -99,6 +111,7 @@ export class SpooledBody {
     const file = await open(this.path, 'r+');
     try {
       for await (const chunk of source) {
+        this.assertRoom(chunk.length);
         hash.update(chunk);
         await writeChunk(file, chunk, this.bytes);
         this.bytes += chunk.length;

@@ -2,6 +2,7 @@
 // a status. The rules of both are in the contract's HTTP table.
 import { Controller, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { Pipeline } from '#contracts';
+import { callerOf } from '#runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { kafkaAway, Problem } from '../problem.js';
 import { booleanOf, checkQuery, integerOf, type Query as QueryMap } from '../query.js';
@@ -10,11 +11,13 @@ import { RunParts } from '../runs/run-parts.js';
 import { RunStore } from '../runs/run-store.js';
 import { openBody, type BodyLimits } from './body.js';
 import { Intake, type Placed } from './intake.js';
+import { Pace, type PaceLimits } from './pace.js';
+import { Quotas, type QuotaLimits } from './quotas.js';
 
 export const UPLOAD_SETTINGS = Symbol('upload settings');
 export interface UploadSettings {
   pipelines: ReadonlyMap<string, Pipeline>;
-  limits: BodyLimits & { bodiesAtOnce: number };
+  limits: BodyLimits & PaceLimits & QuotaLimits & { bodiesAtOnce: number };
   /** Aborts when the service stops: nobody is kept waiting. */
   stop: AbortSignal;
   onBodies: (receivedNow: number) => void;
@@ -23,13 +26,16 @@ export interface UploadSettings {
 @Controller('v1/pipelines/:pipeline/uploads')
 export class UploadsController {
   private receiving = 0;
+  private readonly quotas: Quotas;
 
   constructor(
     @Inject(Intake) private readonly intake: Intake,
     @Inject(RunStore) private readonly store: RunStore,
     @Inject(RunParts) private readonly parts: RunParts,
     @Inject(UPLOAD_SETTINGS) private readonly settings: UploadSettings,
-  ) {}
+  ) {
+    this.quotas = new Quotas(settings.limits, Date.now);
+  }
 
   @Post()
   @HttpCode(202)
@@ -59,11 +65,15 @@ export class UploadsController {
       const detail = 'too many files are being received: try again soon';
       throw new Problem(503, 'too_many_uploads', detail, {}, { 'retry-after': '5' });
     }
+    const leave = this.quotas.enter(callerOf(request), Number(request.headers['content-length'] ?? 0));
+    const pace = new Pace(request.raw, limits, stop);
     this.settings.onBodies(++this.receiving);
     try {
-      const file = await openBody(request, limits, stop);
+      const file = await openBody(request, limits, pace.signal);
       return await this.intake.receive({ pipeline, saveToDb, fileName: file.fileName, bytes: file.bytes });
     } finally {
+      pace.end();
+      leave(pace.bytes);
       this.settings.onBodies(--this.receiving);
     }
   }
