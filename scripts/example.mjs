@@ -14,10 +14,10 @@ export const uploadUrl = (origin) => `${origin}/v1/pipelines/empresas/uploads`;
  * Uploads the example and waits until its features are in Redis (a second time it is known, and answered at once).
  * Answers the run. Throws an Error with the service's own words when it does not complete.
  */
-export async function ingestExample({ root, origin }) {
+export async function ingestExample({ root, origin, token }) {
   const answer = await fetch(`${uploadUrl(origin)}?wait=${waitSeconds}`, {
     method: 'POST',
-    headers: { 'content-type': 'text/csv' },
+    headers: { 'content-type': 'text/csv', ...(token ? { authorization: `Bearer ${token}` } : {}) },
     body: readFileSync(join(root, exampleFile)),
     signal: AbortSignal.timeout((waitSeconds + 30) * 1000),
   });

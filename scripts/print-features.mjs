@@ -1,5 +1,6 @@
 // Reads the example's features back from Redis and prints them as a table. Runs on the project's Node after the build,
 // as it goes through the same library as the services. With --check it fails when a value is not the example's.
+import { readFileSync } from 'node:fs';
 import { openRedis } from '#redis';
 import { table } from './table.mjs';
 
@@ -10,7 +11,8 @@ const expected = [
 ];
 const features = ['quantidade_empresas', 'capital_social_medio', 'capital_social_total'];
 
-const redis = await openRedis({ url: process.env.REDIS_URL });
+const { REDIS_URL: url, REDIS_TLS_CA_FILE: caFile } = process.env;
+const redis = await openRedis({ url, ca: caFile ? readFileSync(caFile, 'utf8') : null });
 try {
   const hashes = await Promise.all(expected.map(([city]) => redis.readHash(city)));
   const rows = hashes.map((hash, at) => [expected[at][0], ...features.map((name) => hash?.[name] ?? '-')]);

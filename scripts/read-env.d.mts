@@ -4,3 +4,5 @@ export function readEnv(environment?: Environment, file?: string): Record<string
 export function cacheDir(env: Environment): string;
 export function stateDir(env: Environment): string;
 export function givenRedisUrl(env: Environment): string | undefined;
+export function secretOf(env: Environment, name: string): string | undefined;
+export function tokenFor(env: Environment, scope: string): string | undefined;

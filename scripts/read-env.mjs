@@ -37,9 +37,33 @@ export function stateDir(env) {
   return resolve(root, env.CAUDAL_STATE_DIR ?? '.caudal');
 }
 
-/** The Redis address that the environment names (REDIS_URL, else REDIS_HOST, REDIS_PORT, REDIS_DB), or undefined. */
+/**
+ * The Redis address that the environment names (REDIS_URL or the file REDIS_URL_FILE, else REDIS_HOST, REDIS_PORT,
+ * REDIS_DB), or undefined.
+ */
 export function givenRedisUrl(env) {
-  if (env.REDIS_URL) return env.REDIS_URL;
+  const url = secretOf(env, 'REDIS_URL');
+  if (url) return url;
   if (!env.REDIS_HOST && !env.REDIS_PORT) return undefined;
   return `redis://${env.REDIS_HOST ?? '127.0.0.1'}:${env.REDIS_PORT ?? 6379}/${env.REDIS_DB ?? 0}`;
+}
+
+/** A secret of the environment: NAME itself, or what the file NAME_FILE holds; undefined when neither is set. */
+export function secretOf(env, name) {
+  if (env[name]) return env[name];
+  const file = env[`${name}_FILE`];
+  return file ? readFileSync(file, 'utf8').trim() : undefined;
+}
+
+/** The first token of CAUDAL_TOKENS with the scope; undefined when nobody is asked for one. Throws when none has it. */
+export function tokenFor(env, scope) {
+  const tokens = secretOf(env, 'CAUDAL_TOKENS');
+  if (!tokens) return undefined;
+  for (const entry of tokens.split(/[,\r\n]+/)) {
+    const [, scopes = '', ...token] = entry.trim().split(':');
+    if (scopes.split('+').includes(scope)) return token.join(':');
+  }
+  throw new Error(
+    `CAUDAL_TOKENS has no token with the scope "${scope}": add one, or start without the example (--empty).`,
+  );
 }

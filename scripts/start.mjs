@@ -12,7 +12,7 @@ import { main } from './main.mjs';
 import { untilGone } from './pids.mjs';
 import { freePort, takePort } from './ports.mjs';
 import { guardIdentity, removeAtEnd } from './processes.mjs';
-import { cacheDir, givenRedisUrl, readEnv, root, stateDir } from './read-env.mjs';
+import { cacheDir, givenRedisUrl, readEnv, root, secretOf, stateDir, tokenFor } from './read-env.mjs';
 import { bold, green, red, say } from './say.mjs';
 import { originOf, services, startService, untilReady } from './services.mjs';
 import { findStores, startStores } from './stores.mjs';
@@ -48,7 +48,7 @@ await main(
     if (demo) return say(green('The demo is complete: every value is as it must be.'));
     say(`\n${bold('Caudal is up:')} ${origin}   (logs: ${join(stateDir(env), 'logs')}; Ctrl-C stops everything)`);
     say(
-      `Upload another file:\n  curl -H 'Content-Type: text/csv' --data-binary @FILE.csv '${uploadUrl(origin)}?wait=60'`,
+      `Upload another file:\n  curl ${secretOf(env, 'CAUDAL_TOKENS') ? "-H 'Authorization: Bearer TOKEN' " : ''}-H 'Content-Type: text/csv' --data-binary @FILE.csv '${uploadUrl(origin)}?wait=60'`,
     );
     isUp = true;
     await failed;
@@ -106,6 +106,7 @@ async function takePorts({ env, found, quietly }) {
 function environmentOfServices({ env, stores, ports }) {
   const settings = { ...env, KAFKA_BROKERS: stores.brokers, CAUDAL_STATE_DIR: stateDir(env) };
   settings.REDIS_URL = givenRedisUrl(env) ?? `${stores.redisUrl.replace(/\/\d+$/, '')}/${env.REDIS_DB ?? 0}`;
+  delete settings.REDIS_URL_FILE; // what it holds is in REDIS_URL now
   for (const { name, variable } of services) settings[variable] = String(ports[name]);
   return withProjectPath(root, settings);
 }
@@ -122,7 +123,7 @@ async function startServices({ env, ports }) {
 async function showExample({ origin, env, demo }) {
   say(`Ingesting ${exampleFile} ...`);
   try {
-    const run = await ingestExample({ root, origin });
+    const run = await ingestExample({ root, origin, token: tokenFor(env, 'upload') });
     say(
       `Run ${run.id}: ${run.rows?.accepted} rows accepted${run.duplicate ? ' (this file was known already)' : ''}.\n`,
     );

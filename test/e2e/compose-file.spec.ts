@@ -44,6 +44,14 @@ const notPassed = [
   'REDIS_HOST',
   'REDIS_PORT',
   'REDIS_DB',
+  // Compose brings its own Kafka and Redis, on a network of its own; secrets of a file need a mount as well.
+  'REDIS_TLS_CA_FILE',
+  'KAFKA_SSL',
+  'KAFKA_SSL_CA_FILE',
+  'KAFKA_SASL_MECHANISM',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
+  ...CONFIG_VARIABLES.filter(({ secret }) => secret).map(({ name }) => `${name}_FILE`),
 ];
 
 describe('docker-compose.yml', () => {

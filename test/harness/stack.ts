@@ -213,7 +213,12 @@ export class Stack {
     const response = await fetch(`${this.url}${path}`, { ...init, headers });
     const text = await response.text();
     const json = (response.headers.get('content-type') ?? '').includes('json');
-    return { status: response.status, headers: response.headers, text, body: json && text !== '' ? JSON.parse(text) : {} };
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: json && text !== '' ? JSON.parse(text) : {},
+    };
   }
 
   /** POSTs a file; `query` such as `wait=60&save_to_db=false`. */

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cacheDir, givenRedisUrl, readEnv, root, stateDir } from '../../scripts/read-env.mjs';
+import { cacheDir, givenRedisUrl, readEnv, root, secretOf, stateDir, tokenFor } from '../../scripts/read-env.mjs';
 
 describe('readEnv', () => {
   const dir = mkdtempSync(join(tmpdir(), 'caudal-env-'));
@@ -37,5 +37,27 @@ describe('folders and addresses', () => {
     expect(givenRedisUrl({ REDIS_HOST: 'h', REDIS_DB: '3' })).toBe('redis://h:6379/3');
     expect(givenRedisUrl({ REDIS_PORT: '7' })).toBe('redis://127.0.0.1:7/0');
     expect(givenRedisUrl({ REDIS_DB: '3' })).toBeUndefined();
+  });
+});
+
+describe('secrets', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'caudal-secret-'));
+  const file = join(dir, 'secret');
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  it('come from their variable or from a file', () => {
+    writeFileSync(file, 'redis://h:1\n');
+    expect([secretOf({ X: 'a' }, 'X'), secretOf({}, 'X')]).toEqual(['a', undefined]);
+    expect(givenRedisUrl({ REDIS_URL_FILE: file })).toBe('redis://h:1');
+  });
+
+  it('the token for a scope is the first that has it; none where nobody is asked', () => {
+    const tokens = { CAUDAL_TOKENS: 'a:read:one,b:upload+read:two:three\nc:upload:four' };
+    expect([tokenFor(tokens, 'upload'), tokenFor(tokens, 'read'), tokenFor({}, 'upload')]).toEqual([
+      'two:three',
+      'one',
+      undefined,
+    ]);
+    expect(() => tokenFor(tokens, 'admin')).toThrow('no token with the scope "admin"');
   });
 });

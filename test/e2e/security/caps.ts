@@ -96,18 +96,22 @@ export function capSpecs(stack: () => Stack): void {
     });
     await form.write('--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nslow');
     const drip = new RawUpload(url(), { 'content-length': 100_000, ...bearer('sender') });
+    const dripping = new AbortController();
     void (async () => {
-      for (let n = 0; n < 100; n++) {
+      while (!dripping.signal.aborted) {
         await drip.write('x');
         await sleep(100);
       }
     })();
     const answers = await Promise.all([raw.answer, form.answer, drip.answer]);
+    dripping.abort();
     for (const upload of [raw, form, drip]) upload.cut();
     const bodies = answers.map(
       ({ status, text }) => [status, JSON.parse(text) as { code: string; run?: string }] as const,
     );
-    expect(bodies.map(([status, { code }]) => [status, code])).toEqual(Array(3).fill([408, 'too_slow']));
+    expect(bodies.map(([status, { code }]) => [status, code])).toEqual(
+      Array.from({ length: 3 }, () => [408, 'too_slow']),
+    );
     const { body } = await stack().request(`/v1/runs/${bodies[0]![1].run}`);
     expect(body).toMatchObject({ state: 'failed', error: { code: 'too_slow', retriable: true } });
     expect(body.error!.message).toContain('send it again');

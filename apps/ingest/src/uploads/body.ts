@@ -3,7 +3,7 @@
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { addAbortSignal, PassThrough, Transform, type Readable } from 'node:stream';
+import { addAbortSignal, PassThrough, Transform, type Readable, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Problem, unsupportedMediaType } from '../problem.js';
@@ -19,6 +19,8 @@ export interface IncomingFile {
   fileName: string | null;
   /** The file's own bytes; errors are {@link Problem}s. */
   bytes: AsyncIterable<Buffer>;
+  /** How many of its bytes have come so far, as they were sent. */
+  sent: () => number;
 }
 
 type Parts = AsyncIterator<Awaited<ReturnType<ReturnType<FastifyRequest['parts']>['next']>>['value']>;
@@ -41,7 +43,9 @@ export async function openBody(request: FastifyRequest, limits: BodyLimits, end:
   if (declared > limits.bodyBytes) throw tooLarge('body', limits.bodyBytes);
   const gzip = encoding === 'gzip';
   if (type === 'multipart/form-data') return openMultipart(request, limits, end, gzip);
-  return { fileName: null, bytes: decoded(detached(request.raw), limits, end, gzip) };
+  const counted = new Counter(limits.bodyBytes);
+  const bytes = decoded(detached(request.raw), counted, limits, end, gzip);
+  return { fileName: null, bytes, sent: () => counted.bytes };
 }
 
 async function openMultipart(
@@ -55,7 +59,9 @@ async function openMultipart(
   if (part?.fieldname !== 'file')
     throw new Problem(400, 'no_file', 'the multipart body has no file field named "file"');
   const name = part.filename === '' ? null : part.filename.slice(0, 255);
-  return { fileName: name, bytes: onlyFile(decoded(part.file, limits, end, gzip), parts, end) };
+  const counted = new Counter(limits.bodyBytes);
+  const bytes = onlyFile(decoded(part.file, counted, limits, end, gzip), parts, end);
+  return { fileName: name, bytes, sent: () => counted.bytes };
 }
 
 /** The file's bytes, if no other file follows it: one run is one file, and none may be lost without a word. */
@@ -104,9 +110,14 @@ function detached(request: IncomingMessage): Readable {
 }
 
 /** The stream's bytes without gzip, counted and cut off at the limits. */
-async function* decoded(source: Readable, limits: BodyLimits, end: AbortSignal, gzip: boolean): AsyncGenerator<Buffer> {
+async function* decoded(
+  source: Readable,
+  counted: Counter,
+  limits: BodyLimits,
+  end: AbortSignal,
+  gzip: boolean,
+): AsyncGenerator<Buffer> {
   addAbortSignal(end, source);
-  const counted = counter(limits.bodyBytes, 'body');
   const out = gzip ? createGunzip() : counted;
   const flowing = gzip ? pipeline(source, counted, out) : pipeline(source, counted);
   // The failure of the chain is thrown below, where it is awaited: here it only must not count as unhandled.
@@ -152,15 +163,19 @@ async function* withoutZip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer
 const zipRefused = (): Problem =>
   new Problem(415, 'zip_not_accepted', 'this is a zip archive: unpack it and send the CSV file, or send it as gzip');
 
-function counter(limit: number, what: string): Transform {
-  let bytes = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      if (bytes > limit) done(tooLarge(what, limit));
-      else done(null, chunk);
-    },
-  });
+/** Lets bytes through up to a limit. */
+class Counter extends Transform {
+  bytes = 0;
+
+  constructor(private readonly limit: number) {
+    super();
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    if (this.bytes > this.limit) done(tooLarge('body', this.limit));
+    else done(null, chunk);
+  }
 }
 
 const tooLarge = (what: string, limit: number): Problem =>

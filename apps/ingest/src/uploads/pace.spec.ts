@@ -34,7 +34,6 @@ describe('Pace', () => {
     expect(pace.signal.aborted).toBe(false);
     pass(2, 999);
     expect(pace.signal.reason).toMatchObject({ status: 408, code: 'too_slow' });
-    expect(pace.bytes).toBe(31 * 999);
   });
 
   it('lets a body pass that is fast enough over any window, pauses and all', () => {

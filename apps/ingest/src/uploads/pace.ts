@@ -22,7 +22,6 @@ export class Pace {
   private readonly ending = new AbortController();
   private readonly looking: NodeJS.Timeout;
   private readonly limit: NodeJS.Timeout;
-  private readonly firstByte: number;
   /** Bytes that had come at the last looks, the oldest first. */
   private seen: number[];
 
@@ -32,8 +31,7 @@ export class Pace {
     private readonly limits: PaceLimits,
     private readonly stop: AbortSignal,
   ) {
-    this.firstByte = request.socket.bytesRead;
-    this.seen = [this.firstByte];
+    this.seen = [request.socket.bytesRead];
     this.looking = setInterval(() => this.look(), limits.slowBodyMs / LOOKS);
     this.limit = setTimeout(() => this.tooSlow(`it took longer than ${limits.bodyMs} ms`), limits.bodyMs);
     if (stop.aborted) this.ending.abort(stop.reason);
@@ -43,11 +41,6 @@ export class Pace {
   /** Aborts when the body is to end now; its reason is a {@link Problem} when the sender is slow. */
   get signal(): AbortSignal {
     return this.ending.signal;
-  }
-
-  /** Bytes of the connection since the body began. */
-  get bytes(): number {
-    return this.request.socket.bytesRead - this.firstByte;
   }
 
   /** The body has come, or is not wanted any more. */

@@ -9,7 +9,7 @@ import { booleanOf, checkQuery, integerOf, type Query as QueryMap } from '../que
 import { answerOf, shownRun } from '../runs/answer.js';
 import { RunParts } from '../runs/run-parts.js';
 import { RunStore } from '../runs/run-store.js';
-import { openBody, type BodyLimits } from './body.js';
+import { openBody, type BodyLimits, type IncomingFile } from './body.js';
 import { Intake, type Placed } from './intake.js';
 import { Pace, type PaceLimits } from './pace.js';
 import { Quotas, type QuotaLimits } from './quotas.js';
@@ -68,12 +68,13 @@ export class UploadsController {
     const leave = this.quotas.enter(callerOf(request), Number(request.headers['content-length'] ?? 0));
     const pace = new Pace(request.raw, limits, stop);
     this.settings.onBodies(++this.receiving);
+    let file: IncomingFile | null = null;
     try {
-      const file = await openBody(request, limits, pace.signal);
+      file = await openBody(request, limits, pace.signal);
       return await this.intake.receive({ pipeline, saveToDb, fileName: file.fileName, bytes: file.bytes });
     } finally {
       pace.end();
-      leave(pace.bytes);
+      leave(file?.sent() ?? 0);
       this.settings.onBodies(--this.receiving);
     }
   }
