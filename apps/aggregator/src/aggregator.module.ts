@@ -2,7 +2,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { KafkaClient } from '#kafka';
 import { AggregatorMetrics, healthModule } from '#runtime';
-import { AGGREGATOR_SETTINGS, RowsController, type AggregatorSettings } from './rows.controller.js';
+import { AGGREGATOR_SETTINGS, TasksController, type AggregatorSettings } from './tasks.controller.js';
 
 @Module({})
 export class AggregatorModule {
@@ -16,7 +16,7 @@ export class AggregatorModule {
     return {
       module: AggregatorModule,
       imports: [healthModule({ ready: args.ready, metrics: () => metrics.text(), contentType: metrics.contentType })],
-      controllers: [RowsController],
+      controllers: [TasksController],
       providers: [
         { provide: KafkaClient, useValue: args.client },
         { provide: AggregatorMetrics, useValue: metrics },

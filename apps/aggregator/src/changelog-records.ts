@@ -36,6 +36,17 @@ export interface OffsetRecord {
   closing: Closing | null;
 }
 
+/** Of a task of `partials`. */
+export interface MergeOffsetRecord extends Pick<
+  OffsetRecord,
+  'version' | 'stream_time' | 'generation' | 'fingerprint' | 'closing'
+> {
+  /** Next offset of the partials partition. */
+  next: string;
+  /** Control records that each source has sent. */
+  sources: number[];
+}
+
 /** A pipeline file that cannot go on from the state that is there. */
 export class ChangedPipelineError extends Error {
   readonly code = 'pipeline_changed';

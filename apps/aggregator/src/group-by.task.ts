@@ -9,6 +9,7 @@ import {
   LIMITS,
   pipelineTopics,
   transactionalIds,
+  viewsOfStage,
   type ControlKind,
   type ControlRecord,
   type Pipeline,
@@ -23,7 +24,7 @@ import {
   type TaskContext,
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
-import { fingerprint, GroupBy, type EntryChange } from '#windowing';
+import { fingerprint, GroupBy, laterOf, type EntryChange } from '#windowing';
 import {
   assertSamePipeline,
   copyUploads,
@@ -34,6 +35,7 @@ import {
 } from './changelog-records.js';
 import { closeAllButLast } from './close-in-parts.js';
 import { LateRows } from './late-rows.js';
+import { PartialsSource } from './partials-source.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 
 export interface GroupByTaskOptions {
@@ -53,6 +55,7 @@ const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>(['end-of-upload'
 interface State {
   session: TaskSession;
   groupBy: GroupBy;
+  partials: PartialsSource;
   next: bigint;
   uploads: Map<string, OpenUpload>;
 }
@@ -64,7 +67,7 @@ export class GroupByTask {
   private state: State | null = null;
 
   constructor(private readonly options: GroupByTaskOptions) {
-    const { client, prefix, pipeline, partition, partitions } = options;
+    const { client, prefix, pipeline, partition, partitions, metrics } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
     this.place = {
@@ -72,7 +75,9 @@ export class GroupByTask {
       topics: { ...this.topics, input: this.topics.rows },
       partition,
       transactionalId: transactionalIds.rowsTask(prefix, pipeline.name, partition),
-      groupId: groupIds.aggregator(prefix, pipeline.name),
+      groupId: groupIds.rows(prefix, pipeline.name),
+      metrics,
+      pipeline: pipeline.name,
     };
   }
 
@@ -85,12 +90,18 @@ export class GroupByTask {
     await this.drop();
     const session = await TaskSession.open(this.place, ctx);
     try {
-      const groupBy = new GroupBy(this.options.pipeline);
-      const offset = await this.restore(session, groupBy, ctx);
+      const { pipeline, partition, partitions } = this.options;
+      const groupBy = new GroupBy({ ...pipeline, views: viewsOfStage(pipeline, 'rows') });
+      const offset = await session.restore<OffsetRecord>(groupBy, ctx, (stored) =>
+        assertSamePipeline(pipeline.name, stored.fingerprint, this.fingerprint),
+      );
+      const { generation } = session;
+      const partials = new PartialsSource(pipeline, { topics: this.topics, partition, partitions, generation });
       groupBy.advanceStreamTime(offset?.stream_time ?? null);
       groupBy.beginEpoch(offset?.epoch ?? 0);
+      partials.advanceStreamTime(groupBy.streamTime);
       const next = offset ? BigInt(offset.next) : await session.firstOffset();
-      this.state = { session, groupBy, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
+      this.state = { session, groupBy, partials, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
       return next;
     } catch (error) {
       await session.close();
@@ -129,41 +140,34 @@ export class GroupByTask {
     return this.state;
   }
 
-  /** Reads the changelog into `groupBy`; answers the offset record, null when the task has never committed. */
-  private async restore(session: TaskSession, groupBy: GroupBy, ctx: TaskContext): Promise<OffsetRecord | null> {
-    const found: { unreadable: unknown } = { unreadable: null };
-    const offset = await session.readChangelog<OffsetRecord>(ctx, (key, value) => {
-      if (found.unreadable === null) found.unreadable = tryRestore(groupBy, key, value);
-    });
-    // First the likely reason: entries of a view that the pipeline file no longer has cannot be read either.
-    if (offset) assertSamePipeline(this.options.pipeline.name, offset.fingerprint, this.fingerprint);
-    if (found.unreadable !== null) throw found.unreadable;
-    return offset;
-  }
-
   /** Rows from `from` up to a control record, or to the bound of a transaction. Answers where it stopped. */
   private async stepRows(records: readonly KafkaRecord[], from: number, ctx: TaskContext): Promise<number> {
     const state = this.held();
     const { metrics, pipeline } = this.options;
     const startedAt = performance.now();
     const step = state.groupBy.beginStep();
+    const contributing = state.partials.beginStep();
+    const perRow = step.maxRecordsPerRow + contributing.maxRecordsPerRow;
     const uploads = copyUploads(state.uploads);
     const late = new LateRows(this.topics.late);
     let at = from;
     const end = Math.min(records.length, from + LIMITS.stepRows);
     for (; at < end; at++) {
       const record = records[at]!;
-      if (record.key === null || step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords) break;
+      const written = step.records + contributing.records;
+      if (record.key === null || written + perRow >= LIMITS.transactionRecords) break;
       const row = decodeRow(record.value!);
       const upload = uploads.get(row.upload) ?? newUpload();
       uploads.set(row.upload, upload);
       upload.rows++;
       const closed = step.applyRow(row);
-      if (closed.length > 0) late.add(record, row, closed, upload);
+      const closedElsewhere = contributing.applyRow(row);
+      if (closed.length + closedElsewhere.length > 0) late.add(record, row, [...closed, ...closedElsewhere], upload);
     }
     const next = records[at - 1]!.offset + 1n;
+    const after = [...late.records, ...state.partials.contributions(contributing)];
     await this.transact(
-      { ...clockOf(state.groupBy), changes: step.changes(), next, uploads, closing: null, after: late.records },
+      { ...clockOf(state.groupBy), changes: step.changes(), next, uploads, closing: null, after },
       ctx,
     );
     step.commit();
@@ -199,11 +203,13 @@ export class GroupByTask {
     const uploads = copyUploads(state.uploads);
     if (ends) uploads.delete(control.upload);
     const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
-    const clock = { streamTime: maximum(groupBy.streamTime, streamTime), epoch: groupBy.epoch + 1 };
-    await this.transact({ ...clock, changes: last.changes, next: after, uploads, closing: null, after: report }, ctx);
+    const told = [...report, ...state.partials.control(control)];
+    const clock = { streamTime: laterOf(groupBy.streamTime, streamTime), epoch: groupBy.epoch + 1 };
+    await this.transact({ ...clock, changes: last.changes, next: after, uploads, closing: null, after: told }, ctx);
     last.commit();
     groupBy.advanceStreamTime(streamTime);
     groupBy.beginEpoch();
+    state.partials.advanceStreamTime(streamTime);
     state.uploads = uploads;
   }
 
@@ -255,7 +261,6 @@ export class GroupByTask {
   ): Promise<void> {
     const state = this.held();
     const { session } = state;
-    const { metrics, pipeline } = this.options;
     const offsetRecord: OffsetRecord = {
       version: 1,
       next: String(step.next),
@@ -266,33 +271,11 @@ export class GroupByTask {
       uploads: Object.fromEntries(step.uploads),
       closing: step.closing,
     };
-    const records = [...session.recordsOf(step.changes), ...step.after];
-    await session.transact({ records, offsetRecord, next: step.next }, ctx);
+    await session.transact({ changes: step.changes, after: step.after, offsetRecord, next: step.next }, ctx);
     state.next = step.next;
-    metrics.transactions.inc({ pipeline: pipeline.name });
-    metrics.features.inc({ pipeline: pipeline.name }, countFeatures(step.changes));
-  }
-}
-
-/** The error, or null when the entry was restored. */
-function tryRestore(groupBy: GroupBy, key: string, value: Buffer | null): unknown {
-  try {
-    groupBy.restore(key, value === null ? null : value.toString());
-    return null;
-  } catch (error) {
-    return error;
   }
 }
 
 function clockOf({ streamTime, epoch }: GroupBy): { streamTime: number | null; epoch: number } {
   return { streamTime, epoch };
-}
-
-function countFeatures(changes: readonly EntryChange[]): number {
-  return changes.reduce((count, { feature }) => (feature ? count + 1 : count), 0);
-}
-
-function maximum(a: number | null, b: number | null): number | null {
-  if (a === null || b === null) return a ?? b;
-  return Math.max(a, b);
 }

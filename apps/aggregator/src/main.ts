@@ -2,8 +2,8 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { allTopicSettings, groupIds, pipelineTopics, readPipelines, type Pipeline } from '#contracts';
-import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent, type Restoring } from '#kafka';
+import { allTopicSettings, groupIds, pipelineTopics, readPipelines, stagesOf, type Pipeline } from '#contracts';
+import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent, type Restoring, type TaskEvent } from '#kafka';
 import {
   AggregatorMetrics,
   createLogger,
@@ -18,8 +18,12 @@ import {
   type ServiceConfig,
 } from '#runtime';
 import { AggregatorModule } from './aggregator.module.js';
+import { groupName } from './tasks.controller.js';
 
-/** The transport: one consumer group per pipeline, on its rows. */
+/**
+ * The transport: one consumer group per pipeline on its rows, and one on its partials where it has any. Two groups, so
+ * that each may go on while the other waits; the same task of both may be in two processes.
+ */
 function openTransport(
   config: ServiceConfig,
   pipelines: ReadonlyMap<string, Pipeline>,
@@ -31,16 +35,21 @@ function openTransport(
     client,
     logger: kafkaLogger(logger),
     onFatal,
-    groups: [...pipelines.keys()].map((name) => ({
-      name,
-      groupId: groupIds.aggregator(config.topicPrefix, name),
-      topic: pipelineTopics(config.topicPrefix, name).rows,
-      sessionTimeoutMs: config.sessionTimeoutMs,
-      onEvent: (event) => {
-        logTaskEvent(kafkaLogger(logger), name, event);
-        if (event.kind === 'ready' && event.restored !== null) countRestore(name, event.restored);
-      },
-    })),
+    groups: [...pipelines.values()].flatMap((pipeline) =>
+      stagesOf(pipeline).map((stage) => {
+        const name = groupName(pipeline.name, stage);
+        return {
+          name,
+          groupId: groupIds[stage](config.topicPrefix, pipeline.name),
+          topic: pipelineTopics(config.topicPrefix, pipeline.name)[stage],
+          sessionTimeoutMs: config.sessionTimeoutMs,
+          onEvent: (event: TaskEvent) => {
+            logTaskEvent(kafkaLogger(logger), name, event);
+            if (event.kind === 'ready' && event.restored !== null) countRestore(pipeline.name, event.restored);
+          },
+        };
+      }),
+    ),
   });
 }
 

@@ -1,15 +1,9 @@
 // What each task of the aggregator stands on, whatever it reads: one input partition, one changelog partition, one
 // transactional producer. Opening fences every earlier owner; all that the task writes goes out in transactions whose
 // last record is the offset record. Any error means: close the session and open another.
-import {
-  readGeneration,
-  type KafkaClient,
-  type KafkaRecord,
-  type OutRecord,
-  type TaskContext,
-  type TransactionalProducer,
-} from '#kafka';
-import type { EntryChange } from '#windowing';
+import { readGeneration, type KafkaClient, type OutRecord, type TaskContext, type TransactionalProducer } from '#kafka';
+import type { AggregatorMetrics } from '#runtime';
+import type { EntryChange, GroupBy } from '#windowing';
 import { OFFSET_KEY } from './changelog-records.js';
 
 /** Where a task reads and writes, and under which names. */
@@ -19,6 +13,18 @@ export interface TaskPlace {
   partition: number;
   transactionalId: string;
   groupId: string;
+  metrics: AggregatorMetrics;
+  /** Its name, for metrics. */
+  pipeline: string;
+}
+
+/** One transaction: what changed, what follows it, and at last the offset record. */
+export interface TaskStep {
+  changes: readonly EntryChange[];
+  after: readonly OutRecord[];
+  offsetRecord: object;
+  /** The next offset of the input. */
+  next: bigint;
 }
 
 const TRANSACTION_TIMEOUT_MS = 20_000;
@@ -47,13 +53,13 @@ export class TaskSession {
     await this.producer.close().catch(() => undefined);
   }
 
-  /** Hands on every changelog entry; answers the offset record, null when the task has never committed. */
-  async readChangelog<Offset>(
-    ctx: TaskContext,
-    onEntry: (key: string, value: KafkaRecord['value']) => void,
-  ): Promise<Offset | null> {
+  /**
+   * Reads the changelog into `groupBy`; answers the offset record, null when the task has never committed. `check` may
+   * throw at it: its reason comes before that of an entry which does not fit the pipeline file.
+   */
+  async restore<Offset>(groupBy: GroupBy, ctx: TaskContext, check: (offset: Offset) => void): Promise<Offset | null> {
     const { client, topics, partition } = this.place;
-    let offset: Offset | null = null;
+    const found: { offset: Offset | null; unreadable: unknown } = { offset: null, unreadable: null };
     await client.readPartition({
       topic: topics.changelog,
       partition,
@@ -61,12 +67,14 @@ export class TaskSession {
       onProgress: (progress) => ctx.restoring(progress),
       onRecord: ({ key, value }) => {
         const name = key!.toString();
-        if (name === OFFSET_KEY) offset = JSON.parse(value!.toString()) as Offset;
-        else onEntry(name, value);
+        if (name === OFFSET_KEY) found.offset = JSON.parse(value!.toString()) as Offset;
+        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, name, value);
       },
     });
+    if (found.offset) check(found.offset);
+    if (found.unreadable !== null) throw found.unreadable;
     ctx.assertOwned();
-    return offset;
+    return found.offset;
   }
 
   /** The log start of the input: where a task begins that has never committed. */
@@ -77,24 +85,22 @@ export class TaskSession {
   }
 
   /** Step 1 begin, 2 changelog and features, 3 the offset record, 4 group offset, 5 commit. An error means: drop. */
-  async transact(
-    step: { records: readonly OutRecord[]; offsetRecord: object; next: bigint },
-    ctx: TaskContext,
-  ): Promise<void> {
-    const { topics, partition, groupId } = this.place;
+  async transact(step: TaskStep, ctx: TaskContext): Promise<void> {
+    const { topics, partition, groupId, metrics, pipeline } = this.place;
     ctx.assertOwned();
     const transaction = await this.producer.begin();
-    await transaction.send(step.records);
+    await transaction.send([...this.recordsOf(step.changes), ...step.after]);
     ctx.assertOwned();
     const value = JSON.stringify(step.offsetRecord);
     await transaction.send([{ topic: topics.changelog, partition, key: OFFSET_KEY, value }]);
     await transaction.sendOffsets({ groupId, topic: topics.input, partition, offset: step.next });
     ctx.assertOwned();
     await transaction.commit();
+    metrics.transactions.inc({ pipeline });
+    metrics.features.inc({ pipeline }, countFeatures(step.changes));
   }
 
-  /** What changed entries write: their changelog, and where they show at once their features. */
-  recordsOf(changes: readonly EntryChange[]): OutRecord[] {
+  private recordsOf(changes: readonly EntryChange[]): OutRecord[] {
     const { topics, partition } = this.place;
     const records: OutRecord[] = [];
     for (const { changelogKey, changelogValue, feature } of changes) {
@@ -103,4 +109,18 @@ export class TaskSession {
     }
     return records;
   }
+}
+
+/** The error, or null when the entry was restored. */
+function tryRestore(groupBy: GroupBy, key: string, value: Buffer | null): unknown {
+  try {
+    groupBy.restore(key, value === null ? null : value.toString());
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function countFeatures(changes: readonly EntryChange[]): number {
+  return changes.reduce((count, { feature }) => (feature ? count + 1 : count), 0);
 }

@@ -1,6 +1,6 @@
 // Everything that ingest runs on, opened in the order in which it is needed and closed in reverse.
 import { setMaxListeners } from 'node:events';
-import { allTopicSettings, readPipelines, type Pipeline } from '#contracts';
+import { allTopicSettings, readPipelines, stagesOf, type Pipeline } from '#contracts';
 import { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
 import { kafkaLogger, type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
@@ -138,12 +138,12 @@ async function openQueues(
   const { config, metrics, logger, onFatal } = around;
   const { topicPrefix: prefix, partitions } = config;
   const queues = new Map<string, UploadQueue>();
-  for (const [pipeline, { order }] of pipelines) {
+  for (const [pipeline, file] of pipelines) {
     const publisher = new Publisher({
       client: on.client,
       prefix,
       pipeline,
-      order,
+      order: file.order,
       partitions,
       now: Date.now,
       onTransaction: (rows) => {
@@ -152,7 +152,8 @@ async function openQueues(
       },
     });
     const { store, spool } = on;
-    const queue = new UploadQueue({ publisher, store, spool, partitions, now: Date.now, log: logger, onFatal });
+    const expects = Object.fromEntries(stagesOf(file).map((stage) => [stage, partitions]));
+    const queue = new UploadQueue({ publisher, store, spool, expects, now: Date.now, log: logger, onFatal });
     queues.set(pipeline, queue);
     onClose(() => queue.stop());
   }

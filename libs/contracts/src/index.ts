@@ -11,6 +11,7 @@ export * from './feature.js';
 export * from './group-key.js';
 export * from './late-row.js';
 export * from './limits.js';
+export * from './partial.js';
 export * from './pipeline.js';
 export * from './pipeline-file.js';
 export * from './pipeline-folder.js';

@@ -183,3 +183,20 @@ export interface Pipeline {
 export function runsOnRows(pipeline: Pick<Pipeline, 'key'>, view: Pick<View, 'groupBy'>): boolean {
   return view.groupBy.length === pipeline.key.length && view.groupBy.every((column) => pipeline.key.includes(column));
 }
+
+/** Where a view is aggregated: by the tasks of `rows`, or by those of `partials`. */
+const STAGES = ['rows', 'partials'] as const;
+export type Stage = (typeof STAGES)[number];
+
+export function stageOf(pipeline: Pick<Pipeline, 'key'>, view: Pick<View, 'groupBy'>): Stage {
+  return runsOnRows(pipeline, view) ? 'rows' : 'partials';
+}
+
+export function viewsOfStage(pipeline: Pick<Pipeline, 'key' | 'views'>, stage: Stage): View[] {
+  return pipeline.views.filter((view) => stageOf(pipeline, view) === stage);
+}
+
+/** The stages that a pipeline needs: rows always, partials where views ask for it. */
+export function stagesOf(pipeline: Pick<Pipeline, 'key' | 'views'>): Stage[] {
+  return STAGES.filter((stage) => stage === 'rows' || viewsOfStage(pipeline, stage).length > 0);
+}

@@ -129,7 +129,14 @@ describe('durations as text', () => {
 
 describe('topic settings', () => {
   const settingsOf = (ttlsMs: (number | null)[]) =>
-    pipelineTopicSettings({ prefix: 'caudal', pipeline: 'p', partitions: 4, retention: pipeline.retention, ttlsMs });
+    pipelineTopicSettings({
+      prefix: 'caudal',
+      pipeline: 'p',
+      partitions: 4,
+      retention: pipeline.retention,
+      partials: false,
+      ttlsMs,
+    });
 
   it('keep features for ever while one view has no ttl', () => {
     expect(settingsOf([null, 5]).find((topic) => topic.name === 'caudal.p.features')!.config).toMatchObject({

@@ -1,6 +1,6 @@
 // Names and settings of every topic. Services create what is missing at start; nobody else names a topic.
 import { LIMITS } from './limits.js';
-import type { Pipeline, Retention } from './pipeline.js';
+import { viewsOfStage, type Pipeline, type Retention } from './pipeline.js';
 
 export interface TopicSettings {
   name: string;
@@ -15,6 +15,9 @@ export interface PipelineTopics {
   deadLetter: string;
   uploads: string;
   changelog: string;
+  /** Contributions to views that are not grouped by the key columns; this and its changelog only where there are such views. */
+  partials: string;
+  partialsChangelog: string;
 }
 
 /** The topics of one pipeline, e.g. `caudal.empresas.rows`. */
@@ -27,6 +30,8 @@ export function pipelineTopics(prefix: string, pipeline: string): PipelineTopics
     deadLetter: `${base}.dead-letter`,
     uploads: `${base}.uploads`,
     changelog: `${base}.changelog`,
+    partials: `${base}.partials`,
+    partialsChangelog: `${base}.partials-changelog`,
   };
 }
 
@@ -40,9 +45,11 @@ export const transactionalIds = {
   runs: (prefix: string) => `${prefix}.runs`,
   publisher: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.publisher`,
   rowsTask: (prefix: string, pipeline: string, partition: number) => `${prefix}.${pipeline}.rows.${partition}`,
+  partialsTask: (prefix: string, pipeline: string, partition: number) => `${prefix}.${pipeline}.partials.${partition}`,
 };
 export const groupIds = {
-  aggregator: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.aggregator`,
+  rows: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.aggregator`,
+  partials: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.aggregator-partials`,
   writer: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.feature-writer`,
 };
 
@@ -62,12 +69,16 @@ const deleteSettings = (retentionMs: number) => ({
   'retention.ms': String(retentionMs),
 });
 
-/** `ttlsMs`: the ttl of each view, null where a view has none. Old features may go only when all of them expire. */
+/**
+ * `partials`: whether some view is not grouped by the key columns. What such views wait for is kept as long as rows are.
+ * `ttlsMs`: the ttl of each view, null where a view has none. Old features may go only when all of them expire.
+ */
 export function pipelineTopicSettings(args: {
   prefix: string;
   pipeline: string;
   partitions: number;
   retention: Retention;
+  partials: boolean;
   ttlsMs: readonly (number | null)[];
 }): TopicSettings[] {
   const names = pipelineTopics(args.prefix, args.pipeline);
@@ -88,6 +99,12 @@ export function pipelineTopicSettings(args: {
     { name: names.deadLetter, partitions, config: deleteSettings(retention.deadLetterMs) },
     { name: names.uploads, partitions: 1, config: compactSettings },
     { name: names.changelog, partitions, config: compactSettings },
+    ...(args.partials
+      ? [
+          { name: names.partials, partitions, config: deleteSettings(retention.rowsMs) },
+          { name: names.partialsChangelog, partitions, config: compactSettings },
+        ]
+      : []),
   ];
 }
 
@@ -112,6 +129,7 @@ export function allTopicSettings(prefix: string, partitions: number, pipelines: 
         pipeline: pipeline.name,
         partitions,
         retention: pipeline.retention,
+        partials: viewsOfStage(pipeline, 'partials').length > 0,
         ttlsMs: pipeline.views.map((view) => view.redis.ttlMs),
       }),
     ),

@@ -66,11 +66,19 @@ export class AggregatorMetrics extends ServiceMetrics {
   readonly restoreSeconds = this.seconds('restore', 'How long acquiring a task took, its restore included', [
     'pipeline',
   ]);
-  readonly openWindows = this.gauge('open_windows', 'Windows held in memory', ['pipeline', 'partition']);
-  readonly lagRecords = this.gauge('lag_records', 'Records of the rows topic not aggregated yet', [
+  /** `stage` is rows or partials. */
+  readonly openWindows = this.gauge('open_windows', 'Windows held in memory', ['pipeline', 'stage', 'partition']);
+  readonly lagRecords = this.gauge('lag_records', 'Records of the rows (or partials) topic not aggregated yet', [
     'pipeline',
+    'stage',
     'partition',
   ]);
+  /** 0 where a source is not waited for. */
+  readonly partialsBlockedBy = this.gauge(
+    'partials_blocked_by',
+    'Control records by which a source of partials is behind the furthest one',
+    ['pipeline', 'partition', 'source'],
+  );
 
   constructor() {
     super('aggregator');

@@ -13,7 +13,10 @@ const NUL = '\u0000';
 export interface EntryChange {
   /** `<view>` NUL `<group>` NUL `<window>`: start ms, the upload's id, or nothing for all_time. */
   changelogKey: string;
-  /** `[upload, accumulator...]` as JSON, of a session `[upload, end, floor, floor's epoch, accumulator...]`; null deletes. */
+  /**
+   * `[upload, accumulator...]` as JSON, of a session `[upload, end, floor, floor's epoch, accumulator...]`; where contributions of
+   * several sources are merged their stream time stands behind. Null deletes.
+   */
   changelogValue: string | null;
   /** Key and value for the features topic, a null value retracts; null when nothing is to be shown (yet). */
   feature: { key: string; value: string | null } | null;
@@ -36,10 +39,11 @@ export function changeOf(
   state: ViewState,
   at: { id: WindowId; group: string; entry: Entry; streamTime: number | null },
 ): EntryChange {
+  const streamTime = at.entry.streamTime === undefined ? at.streamTime : at.entry.streamTime;
   return {
     changelogKey: changelogKey(state.view.name, at.group, at.id),
     changelogValue: encodeEntry(state, at.entry),
-    feature: state.showsUpdates ? encodeFeature(state, { ...at, final: false }) : null,
+    feature: state.showsUpdates ? encodeFeature(state, { ...at, streamTime, final: false }) : null,
   };
 }
 
@@ -61,7 +65,7 @@ export function encodeEntry({ aggregates, sessions }: ViewState, entry: Entry): 
   for (let i = 0; i < aggregates.length; i++) {
     json += `,${jsonText(aggregates[i]!.encode(entry.accumulators[i]))}`;
   }
-  return `${json}]`;
+  return entry.streamTime === undefined ? `${json}]` : `${json},${entry.streamTime}]`;
 }
 
 /** JSON.stringify is dear for what is almost always a number, a short text or null: this runs for every changed entry. */
@@ -69,26 +73,37 @@ function jsonText(value: JsonValue | FeatureValue): string {
   return typeof value === 'number' ? String(value) : value === null ? 'null' : JSON.stringify(value);
 }
 
-/** Throws WindowingError `bad_changelog`. */
-export function decodeEntry({ aggregates, sessions }: ViewState, key: string, value: string): Entry {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(value);
-  } catch (cause) {
-    throw badChangelog(key, 'its value is no JSON', cause);
-  }
+/** Of what {@link encodeEntry} made, as text or parsed. Throws WindowingError `bad_changelog`. */
+export function decodeEntry({ aggregates, sessions }: ViewState, key: string, value: unknown): Entry {
+  const parts = typeof value === 'string' ? parseJson(key, value) : value;
   const before = sessions === null ? 1 : 4;
-  if (!Array.isArray(parts) || parts.length !== aggregates.length + before || typeof parts[0] !== 'string') {
+  const size = aggregates.length + before;
+  if (!Array.isArray(parts) || typeof parts[0] !== 'string' || !hasSize(parts, size)) {
     throw badChangelog(key, `its value is not an upload and ${aggregates.length} accumulators`);
   }
+  const streamTime = parts.length > size ? { streamTime: parts[size] as number | null } : {};
   const span = sessions === null ? null : decodeSpan(key, parts);
   const accumulators: unknown[] = parts.slice(before);
   try {
     const decoded = aggregates.map((aggregate, i) => aggregate.decode(accumulators[i]));
-    return { upload: parts[0], accumulators: decoded, ...span };
+    return { upload: parts[0], accumulators: decoded, ...span, ...streamTime };
   } catch (cause) {
     throw badChangelog(key, 'an accumulator does not decode', cause);
   }
+}
+
+function parseJson(key: string, value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch (cause) {
+    throw badChangelog(key, 'its value is no JSON', cause);
+  }
+}
+
+/** With or without the stream time behind. */
+function hasSize(parts: readonly unknown[], size: number): boolean {
+  if (parts.length === size) return true;
+  return parts.length === size + 1 && (parts[size] === null || typeof parts[size] === 'number');
 }
 
 function decodeSpan(key: string, parts: readonly unknown[]): Omit<SessionEntry, keyof Entry> {

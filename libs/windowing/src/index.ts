@@ -9,3 +9,4 @@ export { fingerprint, type Fingerprint } from './fingerprint.js';
 export { GroupBy } from './group-by.js';
 export { fixedWindows } from './fixed-windows.js';
 export type { Step } from './step.js';
+export { laterOf } from './stream-time.js';

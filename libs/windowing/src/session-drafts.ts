@@ -9,6 +9,7 @@ import { changeOf, retractionOf, type EntryChange } from './entry-change.js';
 import { firstWhere } from './first-where.js';
 import { sessionAt, type Session, type SessionEntry, type SessionStore } from './session-store.js';
 import type { ViewState } from './view-state.js';
+import type { OpenEntry } from './window-store.js';
 
 interface Draft {
   readonly startMs: number;
@@ -61,6 +62,21 @@ export class SessionDrafts {
     entry.upload = upload;
     this.state.addRow(entry, row);
     return ON_TIME;
+  }
+
+  /** Merges a session that another task's step has made; it was on time there. */
+  merge(startMs: number, group: string, other: SessionEntry): void {
+    const of = this.draftsOf(group);
+    const { endMs, upload } = other;
+    const entry = this.join(of, this.overlapped(of, startMs, endMs), { startMs, endMs, upload });
+    this.state.mergeEntry(entry, other);
+  }
+
+  /** What this step has made of its rows. */
+  *drafted(): Generator<OpenEntry> {
+    for (const [group, { touched }] of this.groups) {
+      for (const [id, entry] of touched) if (entry !== null) yield { id, group, entry };
+    }
   }
 
   /** Retractions of a group stand before what took their place. */

@@ -1,12 +1,22 @@
 // Rows of one transaction, aggregated beside the store: nothing is changed there before commit(), so a step that
 // fails is simply dropped.
 import type { LateRowWindow, Row } from '#contracts';
-import type { EntryChange } from './entry-change.js';
+import {
+  badChangelog,
+  changelogKey,
+  decodeEntry,
+  decodeWindow,
+  encodeEntry,
+  parseChangelogKey,
+  type EntryChange,
+} from './entry-change.js';
 import { WindowingError } from './errors.js';
 import { SessionDrafts } from './session-drafts.js';
+import type { SessionEntry } from './session-store.js';
 import { watermarkMs } from './stream-time.js';
 import { assertCurrent, type GroupByState, type ViewState } from './view-state.js';
 import { WindowDrafts } from './window-drafts.js';
+import type { Entry } from './window-store.js';
 
 /** The overlay over one view's store. */
 interface ViewStep {
@@ -73,6 +83,37 @@ export class Step {
     }
     this.lateCount += late.length;
     return late;
+  }
+
+  /**
+   * What this step's rows contribute to views that another task keeps. Only of a step over a store that stays empty:
+   * such a step is never committed.
+   */
+  contributions(): { key: string; group: string; entry: string }[] {
+    return this.views.flatMap(({ state, drafts }) =>
+      Array.from(drafts.drafted(), ({ id, group, entry }) => {
+        return { key: changelogKey(state.view.name, group, id), group, entry: encodeEntry(state, entry) };
+      }),
+    );
+  }
+
+  /**
+   * Merges what another task's step has contributed; never late, since that task has judged it. `streamTime`: that
+   * task's, epoch ms. Throws WindowingError `bad_changelog`, `stale_step`.
+   */
+  applyContribution({ key, entry, streamTime }: { key: string; entry: unknown; streamTime: number | null }): void {
+    this.assertCurrent();
+    const { view, group, window } = parseChangelogKey(key);
+    const found = this.views.find(({ state }) => state.view.name === view);
+    if (found === undefined) throw badChangelog(key, `the pipeline has no view "${view}"`);
+    const { state, drafts } = found;
+    const id = decodeWindow(state, key, group, window);
+    const contributed: Entry = { ...decodeEntry(state, key, entry), streamTime };
+    // Entries share their upload's id.
+    if (contributed.upload === this.upload) contributed.upload = this.upload;
+    else this.upload = contributed.upload;
+    if (drafts instanceof WindowDrafts) drafts.merge(id, group, contributed);
+    else drafts.merge(id as number, group, contributed as SessionEntry);
   }
 
   /** What to write: changelog entries, with their feature (`final` false) where the view shows updates. */

@@ -5,6 +5,7 @@ import { aggregateFor } from './aggregates/aggregate-for.js';
 import { WindowingError } from './errors.js';
 import { fixedWindows, type FixedWindows } from './fixed-windows.js';
 import { SessionStore } from './session-store.js';
+import { laterOf } from './stream-time.js';
 import { WindowStore, type Entry, type EntryStore } from './window-store.js';
 
 /** What a step or a closing was made from; whoever changes entries raises `revision`. */
@@ -90,13 +91,19 @@ export class ViewState {
   }
 
   cloneEntry(entry: Entry): Entry {
-    const { upload, accumulators } = entry;
-    return { upload, accumulators: this.aggregates.map((aggregate, i) => aggregate.clone(accumulators[i])) };
+    const { accumulators } = entry;
+    return { ...entry, accumulators: this.aggregates.map((aggregate, i) => aggregate.clone(accumulators[i])) };
   }
 
-  /** `into` becomes what it had been, had it seen the rows of `other` too. */
+  /**
+   * `into` becomes what it had been, had it seen the rows of `other` too. Where both have a stream time (contributions)
+   * it and the upload are the later ones, whatever order they are merged in.
+   */
   mergeEntry(into: Entry, other: Entry): void {
     this.aggregates.forEach((aggregate, i) => aggregate.merge(into.accumulators[i], other.accumulators[i]));
+    if (other.streamTime === undefined) return;
+    if (into.streamTime === undefined || isLaterEntry(other, into)) into.upload = other.upload;
+    into.streamTime = laterOf(into.streamTime ?? null, other.streamTime);
   }
 
   addRow(entry: Entry, row: Row): void {
@@ -113,6 +120,13 @@ export class ViewState {
     if (groupBy.length === 1) return groupText(row, groupBy[0]!);
     return encodeGroup(groupBy.map((column) => groupText(row, column)));
   }
+}
+
+/** By stream time, which never falls from one upload to the next; uploads of one stream time by their id. */
+function isLaterEntry(one: Entry, other: Entry): boolean {
+  const time = one.streamTime ?? null;
+  const otherTime = other.streamTime ?? null;
+  return time === otherTime ? one.upload > other.upload : laterOf(time, otherTime) === time;
 }
 
 const member = (name: string, i: number): string => `${i > 0 ? ',' : ''}${JSON.stringify(name)}:`;

@@ -3,7 +3,7 @@ import type { LateRowWindow, Row } from '#contracts';
 import { changeOf, type EntryChange } from './entry-change.js';
 import type { ViewState } from './view-state.js';
 import { ALL_TIME, type WindowId } from './window.js';
-import type { Entry } from './window-store.js';
+import type { Entry, OpenEntry } from './window-store.js';
 
 interface Drafts {
   readonly id: WindowId;
@@ -41,18 +41,24 @@ export class WindowDrafts {
     return slot.closed;
   }
 
-  changes(streamTime: number | null): EntryChange[] {
-    const changes: EntryChange[] = [];
+  /** Merges what another task's step has made of its rows of one window. */
+  merge(id: WindowId, group: string, other: Entry): void {
+    this.state.mergeEntry(this.draft(this.draftsOf(id), group, other.upload), other);
+  }
+
+  /** What this step has made of its rows. */
+  *drafted(): Generator<OpenEntry> {
     for (const { id, entries } of this.windows.values()) {
-      for (const [group, entry] of entries) changes.push(changeOf(this.state, { id, group, entry, streamTime }));
+      for (const [group, entry] of entries) yield { id, group, entry };
     }
-    return changes;
+  }
+
+  changes(streamTime: number | null): EntryChange[] {
+    return Array.from(this.drafted(), (drafted) => changeOf(this.state, { ...drafted, streamTime }));
   }
 
   commit(): void {
-    for (const { id, entries } of this.windows.values()) {
-      for (const [group, entry] of entries) this.state.store.put(id, group, entry);
-    }
+    for (const { id, group, entry } of this.drafted()) this.state.store.put(id, group, entry);
   }
 
   private slotOf(row: Row, upload: string): Slot {

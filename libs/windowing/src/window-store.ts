@@ -8,6 +8,11 @@ export interface Entry {
   upload: string;
   /** One per feature of the view, in its order. */
   readonly accumulators: readonly unknown[];
+  /**
+   * Only where contributions of several sources are merged: the latest of their stream times, epoch ms. The merging
+   * task's own says how far the slowest source is, which differs from one replay to the next.
+   */
+  streamTime?: number | null;
 }
 
 export interface OpenEntry<E extends Entry = Entry> {

@@ -56,7 +56,7 @@ function setUp(failures: Error[] = []) {
       typedPath: () => '',
       remove: async (id: string) => void done.push(`remove ${id}`),
     } as unknown as Spool,
-    partitions: 1,
+    expects: { rows: 1 },
     now: () => 0,
     log: { warn: () => undefined },
     onFatal: (error) => fatal.push(error),

@@ -11,7 +11,8 @@ export interface UploadQueueOptions {
   publisher: Publisher;
   store: RunStore;
   spool: Spool;
-  partitions: number;
+  /** Reports that are due of an upload: partitions per stage. */
+  expects: Record<string, number>;
   now: () => number;
   log: { warn(fields: object, message: string): void };
   /** A pipeline that cannot publish for {@link GIVE_UP_MS} ends the process; so does a fenced publisher. */
@@ -120,7 +121,7 @@ export class UploadQueue {
   }
 
   private async publish(run: StoredRun): Promise<void> {
-    const { publisher, store, spool, partitions, now } = this.options;
+    const { publisher, store, spool, expects, now } = this.options;
     const already = publisher.progressOf(run.id);
     const sequence = already?.ended ? already.sequence : publisher.nextSequence();
     // Durable before the first row: after a crash the sequence decides which reports count for this run.
@@ -138,7 +139,7 @@ export class UploadQueue {
     await store.apply(run.id, {
       type: 'published',
       published: progress.published,
-      expects: { rows: partitions },
+      expects,
       deadLetters: progress.dead_letters,
       at: now(),
     });

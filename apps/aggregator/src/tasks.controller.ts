@@ -1,7 +1,8 @@
-// Translates the batch transport's messages into calls of the partition's task. A group is a pipeline.
+// Translates the batch transport's messages into calls of the partition's task. A group is a pipeline's stage: the tasks
+// of its rows, and where some view is not grouped by the key columns those of its partials.
 import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import type { Pipeline } from '#contracts';
+import type { Pipeline, Stage } from '#contracts';
 import {
   KafkaBatchContext,
   KafkaClient,
@@ -12,6 +13,7 @@ import {
 } from '#kafka';
 import { AggregatorMetrics, type ServiceConfig } from '#runtime';
 import { GroupByTask } from './group-by.task.js';
+import { MergeTask } from './merge.task.js';
 
 export const AGGREGATOR_SETTINGS = Symbol('aggregator settings');
 export interface AggregatorSettings {
@@ -19,10 +21,14 @@ export interface AggregatorSettings {
   pipelines: ReadonlyMap<string, Pipeline>;
 }
 
+/** The group of one stage, as the transport names it: the pipeline's name stands for its rows. */
+export const groupName = (pipeline: string, stage: Stage): string =>
+  stage === 'rows' ? pipeline : `${pipeline}/${stage}`;
+
 @Controller()
 @UseFilters(RethrowFilter)
-export class RowsController {
-  private readonly tasks = new Map<string, GroupByTask>();
+export class TasksController {
+  private readonly tasks = new Map<string, GroupByTask | MergeTask>();
 
   constructor(
     @Inject(KafkaClient) private readonly client: KafkaClient,
@@ -40,7 +46,7 @@ export class RowsController {
     const task = this.task(message);
     await task.process(message.batch, context.getContext());
     const lag = message.batch.highWatermark - message.batch.next;
-    const labels = { pipeline: message.group, partition: message.partition };
+    const labels = labelsOf(message);
     this.metrics.lagRecords.set(labels, Number(lag > 0n ? lag : 0n));
     this.metrics.openWindows.set(labels, task.size);
   }
@@ -51,25 +57,27 @@ export class RowsController {
     const task = this.tasks.get(name);
     this.tasks.delete(name);
     // Another process may own the partition now: two lags of one partition would be added up.
-    const labels = { pipeline: message.group, partition: message.partition };
+    const labels = labelsOf(message);
     this.metrics.lagRecords.remove(labels);
     this.metrics.openWindows.remove(labels);
     await task?.drop();
   }
 
-  private task(message: TaskMessage): GroupByTask {
+  private task(message: TaskMessage): GroupByTask | MergeTask {
     const name = nameOf(message);
     let task = this.tasks.get(name);
     if (!task) {
       const { config, pipelines } = this.settings;
-      task = new GroupByTask({
+      const { pipeline, stage } = placeOf(message);
+      const options = {
         client: this.client,
         prefix: config.topicPrefix,
-        pipeline: pipelines.get(message.group)!,
+        pipeline: pipelines.get(pipeline)!,
         partition: message.partition,
         partitions: config.partitions,
         metrics: this.metrics,
-      });
+      };
+      task = stage === 'rows' ? new GroupByTask(options) : new MergeTask(options);
       this.tasks.set(name, task);
     }
     return task;
@@ -77,3 +85,12 @@ export class RowsController {
 }
 
 const nameOf = ({ group, partition }: TaskMessage): string => `${group}/${partition}`;
+
+function placeOf({ group }: TaskMessage): { pipeline: string; stage: Stage } {
+  const [pipeline, stage = 'rows'] = group.split('/') as [string, Stage?];
+  return { pipeline, stage };
+}
+
+function labelsOf(message: TaskMessage): { pipeline: string; stage: Stage; partition: number } {
+  return { ...placeOf(message), partition: message.partition };
+}
