@@ -5,6 +5,9 @@ import { KafkaError, type KafkaClient, type KafkaRecord, type OutRecord } from '
 /** Where a fault may strike: before a call reaches Kafka, or after Kafka has done it and the answer is lost. */
 export type FaultPoint = 'begin' | 'send' | 'sendOffsets' | 'commit' | 'committed';
 
+/** Every topic has so many, most of them empty. */
+const PARTITIONS = 4;
+
 export class FakeKafka {
   readonly logs = new Map<string, KafkaRecord[]>();
   readonly groupOffsets = new Map<string, bigint>();
@@ -48,7 +51,10 @@ export class FakeKafka {
         const offset = this.groupOffsets.get(group);
         return new Map(offset === undefined ? [] : [[0, offset]]);
       },
-      offsets: async (topic: string) => [{ partition: 0, start: 0n, end: BigInt(this.log(topic, 0).length) }],
+      offsets: async (topic: string) =>
+        Array.from({ length: PARTITIONS }, (_, partition) => {
+          return { partition, start: 0n, end: BigInt(this.log(topic, partition).length) };
+        }),
     };
     return client as unknown as KafkaClient;
   }
