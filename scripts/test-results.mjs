@@ -4,7 +4,7 @@
 const optionsOf = {
   all: {},
   faults: { '--minutes': 'CAUDAL_FAULT_MINUTES', '--seed': 'CAUDAL_FAULT_SEED', '--rounds': 'CAUDAL_FAULT_ROUNDS' },
-  deep: { '--cases': 'CAUDAL_CASES' },
+  deep: { '--cases': 'CAUDAL_CASES', '--seed': 'CAUDAL_SEED' },
 };
 
 /**

@@ -1,7 +1,8 @@
 // npm test: static checks, build, throw-away Kafka and Redis, Jest with coverage; the last line is `N passed, N failed`.
 //   npm test -- PATH...                       only these specs
 //   npm run test:faults -- --minutes N --seed S     the fault tests alone, for longer
-//   npm run test:deep -- --cases N            the property tests with more cases
+//   npm run test:deep -- --cases N            the property tests and the simulation with more cases
+//   npm run test:deep -- test/simulation --seed N    one history of the simulation again
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './compile.mjs';

@@ -15,10 +15,10 @@ describe('readTestArguments', () => {
       jestArgs: ['test/faults'],
       settings: { CAUDAL_FAULT_MINUTES: '5', CAUDAL_FAULT_SEED: '42' },
     });
-    expect(readTestArguments(['--deep', '--cases', '1000', 'libs/windowing'])).toEqual({
+    expect(readTestArguments(['--deep', '--cases', '1000', '--seed=42', 'libs/windowing'])).toEqual({
       mode: 'deep',
       jestArgs: ['libs/windowing'],
-      settings: { CAUDAL_DEEP: '1', CAUDAL_CASES: '1000' },
+      settings: { CAUDAL_DEEP: '1', CAUDAL_CASES: '1000', CAUDAL_SEED: '42' },
     });
   });
 
