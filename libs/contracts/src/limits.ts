@@ -27,6 +27,7 @@ export const LIMITS = {
   rehearsalGroups: 200_000,
   failedKeysListed: 100,
   transactionRecords: 20_000,
+  transactionBytes: 64 * 1024 ** 2,
   stepRows: 10_000,
   closedPerTransaction: 10_000,
   topicMessageBytes: 2 * 1024 * 1024,

@@ -51,7 +51,7 @@ export function dueEntries(state: GroupByState, args: DueArgs): Due {
   }
   const commit = () => {
     assertCurrent(state, revision);
-    for (const { view, id, group } of closed) view.store.delete(id, group);
+    for (const { view, id, group } of closed) view.delete(id, group);
     state.revision++;
   };
   return { changes, done, commit };

@@ -50,6 +50,11 @@ export class DecimalSum {
     this.set(this.value().add(other.value()));
   }
 
+  /** About how much memory it takes. */
+  get bytes(): number {
+    return this.big === null ? 64 : 112;
+  }
+
   value(): Decimal {
     return Decimal.of(this.big ?? this.small, this.scale);
   }

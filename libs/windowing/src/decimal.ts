@@ -93,6 +93,11 @@ export class Decimal {
     return Decimal.of(BigInt(match[1]! + fraction), fraction.length);
   }
 
+  /** About how much memory it takes. */
+  get bytes(): number {
+    return typeof this.unscaled === 'number' ? 56 : 96;
+  }
+
   add(other: Decimal): Decimal {
     const scale = Math.max(this.scale, other.scale);
     const a = raise(this.unscaled, scale - this.scale);

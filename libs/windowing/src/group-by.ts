@@ -1,5 +1,5 @@
 // The windowed group-by of one task: rows in, changed entries out. The aggregator, rehearsals and tests feed it alike.
-import type { FeatureRecord, Pipeline } from '#contracts';
+import { LIMITS, type FeatureRecord, type Pipeline } from '#contracts';
 import { dueEntries, type Due, type DueArgs } from './close-windows.js';
 import { badChangelog, decodeEntry, decodeWindow, featureRecord, parseChangelogKey } from './entry-change.js';
 import { Step } from './step.js';
@@ -33,6 +33,17 @@ export class GroupBy {
     return this.state.views.reduce((sum, view) => sum + view.store.size, 0);
   }
 
+  /** About how much memory the open entries take. */
+  get bytes(): number {
+    return this.state.views.reduce((sum, view) => sum + view.bytes, 0);
+  }
+
+  /** How many entries one transaction may change or close, so that its records are bounded in memory too. */
+  get entriesPerTransaction(): number {
+    const largest = Math.max(...this.state.views.map((view) => view.largestEntryBytes));
+    return Math.max(1, Math.min(LIMITS.closedPerTransaction, Math.floor(LIMITS.transactionBytes / (2 * largest))));
+  }
+
   /** Stream time - grace of a view, epoch ms; null when unlimited, not a time window, or there is no stream time. */
   watermark(view: string): number | null {
     return watermarkMs(this.viewState(view).view.window, this.state.streamTime);
@@ -45,12 +56,12 @@ export class GroupBy {
     if (state === undefined) throw badChangelog(changelogKey, `the pipeline has no view "${view}"`);
     const id = decodeWindow(state, changelogKey, group, window);
     if (changelogValue === null) {
-      state.store.delete(id, group);
+      state.delete(id, group);
     } else {
       const entry = decodeEntry(state, changelogKey, changelogValue);
       if (entry.upload === this.restoredUpload) entry.upload = this.restoredUpload;
       else this.restoredUpload = entry.upload;
-      state.store.put(id, group, entry);
+      state.put(id, group, entry);
     }
     this.state.revision++;
   }

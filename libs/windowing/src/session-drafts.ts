@@ -94,8 +94,8 @@ export class SessionDrafts {
   commit(): void {
     for (const [group, { touched }] of this.groups) {
       for (const [id, entry] of touched) {
-        if (entry === null) this.store.delete(id, group);
-        else this.store.put(id, group, entry);
+        if (entry === null) this.state.delete(id, group);
+        else this.state.put(id, group, entry);
       }
     }
   }

@@ -1,12 +1,28 @@
 // One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
-import { cellText, encodeGroup, isTimeWindow, type Pipeline, type Row, type View } from '#contracts';
+import {
+  ACCUMULATOR_BYTES,
+  cellText,
+  ENTRY_FRAME_BYTES,
+  encodeGroup,
+  isTimeWindow,
+  type Pipeline,
+  type Row,
+  type View,
+} from '#contracts';
 import type { Aggregate } from './aggregates/aggregate.js';
 import { aggregateFor } from './aggregates/aggregate-for.js';
 import { WindowingError } from './errors.js';
 import { fixedWindows, type FixedWindows } from './fixed-windows.js';
+import { textBytes } from './heap-bytes.js';
 import { SessionStore } from './session-store.js';
 import { laterOf } from './stream-time.js';
+import type { WindowId } from './window.js';
 import { WindowStore, type Entry, type EntryStore } from './window-store.js';
+
+/** The entry, its list of accumulators, and its place in the window's map, which may be half empty. */
+const ENTRY_BYTES = 40 + 32 + 16 + 80;
+/** A session has its own object and list beside it, and a place in the queue by end. */
+const SESSION_BYTES = ENTRY_BYTES + 290;
 
 /** What a step or a closing was made from; whoever changes entries raises `revision`. */
 export interface GroupByState {
@@ -46,6 +62,9 @@ export class ViewState {
   readonly json: FeatureJson;
   /** A feature's column, null for `*`. */
   private readonly columns: readonly (string | null)[];
+  /** What an entry takes beside its group's text and its accumulators. */
+  private readonly frameBytes: number;
+  private heldBytes = 0;
 
   constructor(
     readonly view: View,
@@ -62,6 +81,7 @@ export class ViewState {
     }
     this.aggregates = view.features.map((feature) => aggregateFor(feature, types.get(feature.column) ?? null));
     this.columns = view.features.map((feature) => (feature.column === '*' ? null : feature.column));
+    this.frameBytes = (this.sessions === null ? ENTRY_BYTES : SESSION_BYTES) + 8 * view.features.length;
     this.json = {
       head: `{"view":${JSON.stringify(view.name)},"key":{`,
       columns: view.groupBy.map(member),
@@ -79,6 +99,11 @@ export class ViewState {
   /** Kafka records that a changed entry becomes: its changelog, and where it shows at once its feature. */
   get recordsPerEntry(): number {
     return this.showsUpdates ? 2 : 1;
+  }
+
+  /** The most that one entry takes as a record. */
+  get largestEntryBytes(): number {
+    return this.view.features.reduce((sum, { aggregate }) => sum + ACCUMULATOR_BYTES[aggregate], ENTRY_FRAME_BYTES);
   }
 
   /** The most entries that one row changes: of a session, the one that it makes of the two that it may join. */
@@ -104,6 +129,32 @@ export class ViewState {
     if (other.streamTime === undefined) return;
     if (into.streamTime === undefined || isLaterEntry(other, into)) into.upload = other.upload;
     into.streamTime = laterOf(into.streamTime ?? null, other.streamTime);
+  }
+
+  /** About how much memory the open entries take; follows each {@link put} and {@link delete}. */
+  get bytes(): number {
+    return this.heldBytes;
+  }
+
+  put(id: WindowId, group: string, entry: Entry): void {
+    this.heldBytes += this.bytesOf(group, entry) - this.bytesAt(id, group);
+    this.store.put(id, group, entry);
+  }
+
+  delete(id: WindowId, group: string): void {
+    this.heldBytes -= this.bytesAt(id, group);
+    this.store.delete(id, group);
+  }
+
+  private bytesAt(id: WindowId, group: string): number {
+    const entry = this.store.get(id, group);
+    return entry === undefined ? 0 : this.bytesOf(group, entry);
+  }
+
+  private bytesOf(group: string, { accumulators }: Entry): number {
+    let bytes = this.frameBytes + textBytes(group);
+    for (let i = 0; i < this.aggregates.length; i++) bytes += this.aggregates[i]!.bytes(accumulators[i]);
+    return bytes;
   }
 
   addRow(entry: Entry, row: Row): void {

@@ -58,7 +58,7 @@ export class WindowDrafts {
   }
 
   commit(): void {
-    for (const { id, group, entry } of this.drafted()) this.state.store.put(id, group, entry);
+    for (const { id, group, entry } of this.drafted()) this.state.put(id, group, entry);
   }
 
   private slotOf(row: Row, upload: string): Slot {

@@ -2,6 +2,7 @@
 // largest rank seen, so order and repeats never matter. While few are set they are kept as a sorted list.
 import { cellText } from '#contracts';
 import { WindowingError } from '../errors.js';
+import { arrayBytes, OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { DIGITS, digitAt } from './base64-digits.js';
 import { hashed, hashText } from './hash-text.js';
@@ -13,6 +14,8 @@ const RANK_BITS = 64 - INDEX_BITS;
 const MAX_RANK = RANK_BITS + 1;
 /** More set registers than this take less memory as bytes. */
 const SPARSE_REGISTERS = 512;
+/** 4,096 bytes behind a typed array, outside the heap, and the array itself. */
+const DENSE_BYTES = 4_096 + 300;
 
 /** One of the two forms, by the number of set registers alone: equal registers are equal in memory and in text. */
 interface Registers {
@@ -111,6 +114,7 @@ export const approxCountDistinct: Aggregate<Registers> = {
     if (into.dense === null) densify(into);
     for (let index = 0; index < REGISTERS; index++) setRegister(into, index, dense[index]!);
   },
+  bytes: ({ sparse }) => OBJECT_BYTES + (sparse === null ? DENSE_BYTES : arrayBytes(sparse.length)),
   result: estimate,
   /** Three characters a set register, or one for each of all. */
   encode({ sparse, dense }) {

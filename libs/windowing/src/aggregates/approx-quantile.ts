@@ -4,6 +4,7 @@
 import type { Cell } from '#contracts';
 import { Decimal } from '../decimal.js';
 import { WindowingError } from '../errors.js';
+import { OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { decodeNumbers, encodeNumber } from './base64-digits.js';
 import type { Extreme } from './extreme.js';
@@ -38,6 +39,7 @@ export function approxQuantile(q: number): Aggregate<Sketch> {
       min.merge(into.least, other.least);
       max.merge(into.most, other.most);
     },
+    bytes: ({ bins, least, most }) => OBJECT_BYTES + bins.bytes + min.bytes(least) + max.bytes(most),
     result({ bins, least, most }) {
       if (least.best === null || most.best === null) return null;
       const value = decimalOf(bins.valueAt(Math.floor(q * (bins.count - 1))));

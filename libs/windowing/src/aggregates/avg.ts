@@ -3,6 +3,7 @@
 import { Decimal } from '../decimal.js';
 import { DecimalSum } from '../decimal-sum.js';
 import { WindowingError } from '../errors.js';
+import { OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { decodeDecimal } from './decode-decimal.js';
 
@@ -26,6 +27,7 @@ export const avg: Aggregate<Avg> = {
     into.total.merge(other.total);
     into.n += other.n;
   },
+  bytes: ({ total }) => OBJECT_BYTES + total.bytes,
   result: (avg) => (avg.n === 0 ? null : avg.total.value().divideHalfEven(avg.n, AVG_DIGITS).format()),
   encode: (avg) => (avg.n === 0 ? null : [avg.total.value().format(), avg.n]),
   decode(value) {

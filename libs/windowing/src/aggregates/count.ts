@@ -3,6 +3,8 @@ import type { Cell } from '#contracts';
 import { WindowingError } from '../errors.js';
 import type { Aggregate } from './aggregate.js';
 
+const COUNT_BYTES = 32;
+
 /** A number up to 2^53-1, a BigInt beyond. */
 interface Count {
   n: number | bigint;
@@ -22,6 +24,7 @@ export const count: Aggregate<Count> = {
   merge(into, other) {
     into.n = plus(into.n, other.n);
   },
+  bytes: () => COUNT_BYTES,
   result: (count) => (typeof count.n === 'number' ? count.n : String(count.n)),
   encode: (count) => (typeof count.n === 'number' ? count.n : String(count.n)),
   decode(value) {

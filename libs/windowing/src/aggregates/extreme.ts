@@ -1,6 +1,7 @@
 // What `min` and `max` share: the best value so far. Cells that do not win allocate nothing.
 import type { Cell } from '#contracts';
 import { compareSafe, Decimal, scanDecimal, scanned } from '../decimal.js';
+import { OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { decodeDecimal } from './decode-decimal.js';
 
@@ -25,6 +26,7 @@ export function extreme(sign: 1 | -1): Aggregate<Extreme> {
     merge(into, other) {
       if (other.best !== null) offer(into, other.best);
     },
+    bytes: ({ best }) => OBJECT_BYTES + (best === null ? 0 : best.bytes),
     result: (extreme) => (extreme.best === null ? null : extreme.best.format()),
     encode: (extreme) => (extreme.best === null ? null : extreme.best.format()),
     decode: (value) => ({ best: value === null ? null : decodeDecimal(value) }),

@@ -2,12 +2,16 @@
 // column of any type; the value is the row's own, but a very long text is cut.
 import { FIRST_LAST_VALUE_BYTES, type Cell } from '#contracts';
 import { WindowingError } from '../errors.js';
+import { OBJECT_BYTES, textBytes } from '../heap-bytes.js';
 import type { Aggregate, RowPlace } from './aggregate.js';
 import { cutJson } from './cut-json.js';
 
 interface Placed extends RowPlace {
   readonly cell: Exclude<Cell, null>;
 }
+
+/** The object, its time as a heap number, and its upload's id. */
+const PLACED_BYTES = 56 + 16 + 48;
 
 interface Edge {
   /** Null before the first value; never changed, only replaced. */
@@ -34,6 +38,7 @@ function edge(sign: 1 | -1): Aggregate<Edge> {
     merge(into, { held }) {
       if (held !== null && wins(held, into.held)) into.held = held;
     },
+    bytes: ({ held }) => OBJECT_BYTES + (held === null ? 0 : PLACED_BYTES + textBytes(held.cell)),
     result: ({ held }) => held?.cell ?? null,
     encode: ({ held }) => held && [held.cell, held.time, held.upload, held.row],
     decode: (value) => ({ held: value === null ? null : decodePlaced(value) }),

@@ -2,6 +2,7 @@
 import { Decimal } from '../decimal.js';
 import { DecimalSum } from '../decimal-sum.js';
 import { WindowingError } from '../errors.js';
+import { OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { decodeDecimal } from './decode-decimal.js';
 
@@ -47,6 +48,7 @@ export function ofVariance(result: (variance: Fraction) => Decimal): Aggregate<M
       into.sum.merge(other.sum);
       into.squares.merge(other.squares);
     },
+    bytes: ({ sum, squares }) => OBJECT_BYTES + sum.bytes + squares.bytes,
     result(moments) {
       const variance = sampleVariance(moments);
       return variance === null ? null : result(variance).format();

@@ -2,6 +2,7 @@
 // something are kept. When there are too many, every two neighbours become one, for all of the sketch: how coarse it is
 // depends on the set of values alone, so any order and any split gives the same bins.
 import { WindowingError } from '../errors.js';
+import { arrayBytes, OBJECT_BYTES } from '../heap-bytes.js';
 
 /** A little below 1 %, so that rounding the result stays within it. */
 const ACCURACY = 0.0099;
@@ -34,6 +35,11 @@ export class QuantileBins {
   /** Bins that hold something. */
   get size(): number {
     return this.keys.length;
+  }
+
+  /** About how much memory the bins take. */
+  get bytes(): number {
+    return OBJECT_BYTES + 2 * arrayBytes(this.keys.length);
   }
 
   add(value: number, times: number): void {

@@ -1,6 +1,7 @@
 // `sum`: the exact total of a column's values, null when there was none.
 import { Decimal } from '../decimal.js';
 import { DecimalSum } from '../decimal-sum.js';
+import { OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate } from './aggregate.js';
 import { decodeDecimal } from './decode-decimal.js';
 
@@ -20,6 +21,7 @@ export const sum: Aggregate<Sum> = {
     if (into.total === null) into.total = other.total.clone();
     else into.total.merge(other.total);
   },
+  bytes: (sum) => OBJECT_BYTES + (sum.total === null ? 0 : sum.total.bytes),
   result: (sum) => (sum.total === null ? null : sum.total.value().format()),
   encode: (sum) => (sum.total === null ? null : sum.total.value().format()),
   decode: (value) => ({ total: value === null ? null : DecimalSum.of(decodeDecimal(value)) }),

@@ -3,6 +3,7 @@
 // values are longer than 36 bytes). It is the one aggregate whose result may depend on how the rows were cut.
 import { cellText, TOP_K_BYTES, TOP_K_VALUE_BYTES, type TopValue } from '#contracts';
 import { WindowingError } from '../errors.js';
+import { MAP_BYTES, OBJECT_BYTES } from '../heap-bytes.js';
 import type { Aggregate, JsonValue } from './aggregate.js';
 import { cutJson, jsonBytes } from './cut-json.js';
 import { hashHex } from './hash-text.js';
@@ -10,6 +11,8 @@ import { hashHex } from './hash-text.js';
 const MAX_COUNTERS = 512;
 /** Quotes, commas and a count of up to 16 digits, beside the value. */
 const COUNTER_BYTES = 20;
+/** Beside the text's characters: its head, and its place in the map. */
+const COUNTER_OVERHEAD_BYTES = 48;
 /** In memory there may be so many times as much before it is cut down: then cutting costs little a row. */
 const SLACK = 2;
 
@@ -68,6 +71,8 @@ export function topK(k: number): Aggregate<Summary> {
     merge(into, { counts }) {
       for (const [value, times] of counts) count(into, value, times);
     },
+    // Texts in memory take at most about as much as in JSON; a map's entry takes the rest.
+    bytes: ({ counts, bytes }) => OBJECT_BYTES + MAP_BYTES + counts.size * COUNTER_OVERHEAD_BYTES + bytes,
     result({ counts }) {
       if (counts.size === 0) return null;
       const ranked = [...counts].sort(byRank).slice(0, k);
