@@ -15,6 +15,7 @@ export * from './partial.js';
 export * from './pipeline.js';
 export * from './pipeline-file.js';
 export * from './pipeline-folder.js';
+export * from './pipeline-reference.js';
 export * from './redis-key-template.js';
 export * from './row.js';
 export * from './run.js';
