@@ -1,6 +1,7 @@
 // `pipelines/NAME.yaml` -> Pipeline. Everything that is wrong is told at once, each with file, line and what is allowed.
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
+import { didYouMean } from './did-you-mean.js';
 import { checkAcrossKeys, type Path, type Report } from './pipeline-rules.js';
 import type { Pipeline } from './pipeline.js';
 import { pipelineSchema } from './pipeline-schema.js';
@@ -62,10 +63,14 @@ interface Issue {
 
 function reportIssue(issue: Issue, document: unknown, report: Report): void {
   if (issue.code === 'unrecognized_keys') {
-    const allowed = allowedKeys(pipelineSchema, issue.path, document).join(', ');
-    for (const key of issue.keys!) report([...issue.path, key], `unknown key; allowed here are ${allowed}`);
+    const allowed = allowedKeys(pipelineSchema, issue.path, document);
+    for (const key of issue.keys!) {
+      report([...issue.path, key], `unknown key${didYouMean(key, allowed)}; allowed here are ${allowed.join(', ')}`);
+    }
   } else if (issue.code === 'invalid_value' && issue.values) {
-    report(issue.path, `must be one of ${issue.values.join(', ')}`);
+    const given = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], document);
+    const meant = typeof given === 'string' ? didYouMean(given, issue.values.map(String)) : '';
+    report(issue.path, `must be one of ${issue.values.join(', ')}${meant}`);
   } else {
     report(issue.path, issue.message);
   }

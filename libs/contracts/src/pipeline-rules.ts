@@ -1,6 +1,8 @@
 // What crosses keys in a pipeline file: columns that are named must exist, windows must fit their zone, keys their views.
 import { checkChecks } from './check-rules.js';
 import { ACCUMULATOR_BYTES, ENTRY_BYTES, ENTRY_FRAME_BYTES } from './entry-size.js';
+import { checkColumn } from './column-document-rules.js';
+import { didYouMean } from './did-you-mean.js';
 import { LIMITS } from './limits.js';
 import { NUMERIC_AGGREGATES, type FeatureSpec } from './pipeline.js';
 import type { PipelineDocument } from './pipeline-schema.js';
@@ -36,6 +38,7 @@ function checkDialect({ source }: PipelineDocument, report: Report): void {
     report(['source', 'comment'], 'must differ from quote and delimiter');
   }
   if (header === undefined) return;
+  if (header.length > LIMITS.columns) report(['source', 'header'], `must not name more than ${LIMITS.columns} columns`);
   const missing = Object.keys(source.columns).filter((name) => !header.includes(name));
   if (missing.length > 0)
     report(['source', 'header'], `must name every declared column: ${missing.join(', ')} is missing`);
@@ -55,41 +58,7 @@ function checkColumns(doc: PipelineDocument, report: Report): void {
     if (name === '' || name.length > 255 || /[\u0000-\u001f\u007f]/.test(name)) {
       report(path, 'column names have 1 to 255 characters, none of them a control character');
     }
-    checkColumnRules(name, column, path, report);
-  }
-}
-
-type ColumnDocument = PipelineDocument['source']['columns'][string];
-
-/** Which rules go with which types. */
-const RULE_TYPES: [keyof ColumnDocument, readonly ColumnDocument['type'][]][] = [
-  ['min', ['integer', 'decimal']],
-  ['max', ['integer', 'decimal']],
-  ['max_length', ['string']],
-  ['pattern', ['string']],
-  ['format', ['timestamp']],
-  ['time_zone', ['timestamp']],
-  ['true_values', ['boolean']],
-  ['false_values', ['boolean']],
-];
-
-function checkColumnRules(name: string, column: ColumnDocument, path: Path, report: Report): void {
-  for (const [rule, types] of RULE_TYPES) {
-    if (column[rule] === undefined || types.includes(column.type)) continue;
-    report([...path, rule], `"${rule}" is allowed for ${types.join(' and ')} columns, "${name}" is ${column.type}`);
-  }
-  if (column.pattern !== undefined && !isPattern(column.pattern)) {
-    report([...path, 'pattern'], 'must be a regular expression (JavaScript, flag u) that the whole value matches');
-  }
-  const both = column.true_values?.filter((text) => column.false_values?.includes(text)) ?? [];
-  if (both.length > 0) report([...path, 'false_values'], `${both.join(', ')} cannot be both true and false`);
-}
-
-function isPattern(source: string): boolean {
-  try {
-    return new RegExp(source, 'u') instanceof RegExp;
-  } catch {
-    return false;
+    checkColumn(name, column, doc.source.nulls, path, report);
   }
 }
 
@@ -97,10 +66,15 @@ function isPattern(source: string): boolean {
 function checkNamed(doc: PipelineDocument, names: readonly string[], path: Path, report: Report): void {
   for (const name of names) {
     const column = Object.hasOwn(doc.source.columns, name) ? doc.source.columns[name] : undefined;
-    if (!column) report(path, `no column "${name}"; declared are ${Object.keys(doc.source.columns).join(', ')}`);
+    if (!column) report(path, noColumn(doc, name));
     else if (!column.required) report(path, `column "${name}" must be "required: true" to be used here`);
   }
   if (new Set(names).size !== names.length) report(path, 'names a column twice');
+}
+
+function noColumn({ source }: PipelineDocument, name: string): string {
+  const declared = Object.keys(source.columns);
+  return `no column "${name}"${didYouMean(name, declared)}; declared are ${declared.join(', ')}`;
 }
 
 type ViewDocument = PipelineDocument['views'][string];
@@ -188,7 +162,7 @@ function checkFeature(doc: PipelineDocument, name: string, feature: FeatureSpec,
   }
   const column = Object.hasOwn(doc.source.columns, columnName) ? doc.source.columns[columnName] : undefined;
   if (!column) {
-    report(path, `no column "${columnName}"; declared are ${Object.keys(doc.source.columns).join(', ')}`);
+    report(path, noColumn(doc, columnName));
   } else if (NUMERIC_AGGREGATES.has(aggregate) && column.type !== 'integer' && column.type !== 'decimal') {
     report(path, `${aggregate} needs an integer or decimal column, "${columnName}" is ${column.type}`);
   }

@@ -75,7 +75,7 @@ export function formatProblem(format: string): string | null {
   const told = new Set(tokens.map((token) => TOKENS[token]!));
   const day = (told.has('month') && told.has('day')) || told.has('day of year');
   if (!told.has('year') || !day) return 'must tell year, month and day (or yyyy and ooo)';
-  if (told.has('half') !== tokens.includes('a'))
+  if (told.has('hour of half') !== told.has('half'))
     return 'needs h and a (AM, PM) together; H is the hour of the whole day';
   return null;
 }
