@@ -112,8 +112,8 @@ const featureSchema = z.union(
     z.strictObject({ max: aggregate('The largest') }),
     z.strictObject({ first: aggregate('The value of the row with the earliest time (then upload, then row)') }),
     z.strictObject({ last: aggregate('The value of the row with the latest time (then upload, then row)') }),
-    z.strictObject({ variance: aggregate('The variance') }),
-    z.strictObject({ stddev: aggregate('The standard deviation') }),
+    z.strictObject({ variance: aggregate('The variance of a sample (divided by n - 1)') }),
+    z.strictObject({ stddev: aggregate('The standard deviation of a sample') }),
     z.strictObject({ approx_count_distinct: aggregate('How many different values, nearly') }),
     z.strictObject({
       approx_quantile: z

@@ -3,14 +3,18 @@
 
 /** Why `source` may not be a column's pattern, in words that follow its place; null for one that may. */
 export function patternProblem(source: string): string | null {
-  try {
-    new RegExp(source, 'u');
-  } catch {
-    return 'must be a regular expression (JavaScript, flag u) that the whole value matches';
-  }
+  if (!isPattern(source)) return 'must be a regular expression (JavaScript, flag u) that the whole value matches';
   const repeated = nestedRepetition(source);
   if (repeated === null) return null;
   return `repeats ${repeated}, which itself repeats something: that can take for ever on a value that does not match; write it without one of the two`;
+}
+
+function isPattern(source: string): boolean {
+  try {
+    return new RegExp(source, 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
 }
 
 interface Group {

@@ -119,9 +119,10 @@ function naiveFailure(file: string, start: number, grammar: Grammar, recordLengt
   const { delimiter, quote, trim } = grammar;
   const cap = start + recordLength;
   const breakAt = start + /^[^\r\n]*/.exec(file.slice(start))![0].length;
+  const spaces = [' ', '\t'].filter((space) => trim && space !== delimiter);
   const pastSpaces = (from: number) => {
     let at = from;
-    while (trim && ' \t'.includes(file[at] ?? 'x') && file[at] !== delimiter) at++;
+    while (spaces.includes(file[at] ?? '')) at++;
     return at;
   };
   let at = start;
