@@ -8,6 +8,7 @@ import type { KafkaRecord } from '#kafka';
 import { AggregatorMetrics } from '#runtime';
 import { OFFSET_KEY } from '../../apps/aggregator/src/changelog-records.js';
 import { GroupByTask } from '../../apps/aggregator/src/group-by.task.js';
+import { StateBudget } from '../../apps/aggregator/src/state-budget.js';
 import { Random } from '../harness/seeded-upload.js';
 import type { Mutant } from '../harness/simulation/sim-client.js';
 import { PREFIX, World, type Happened, type SimRow } from '../harness/simulation/world.js';
@@ -69,7 +70,15 @@ async function runWorld(seed: number, how: { isCalm?: boolean; mutant?: Mutant }
     inputs: [topics.rows],
     isOffsetRecord: ({ key }) => key === OFFSET_KEY,
     openTask: ({ partition }, client) =>
-      new GroupByTask({ client, prefix: PREFIX, pipeline, partition, partitions: PARTITIONS, metrics }),
+      new GroupByTask({
+        client,
+        prefix: PREFIX,
+        pipeline,
+        partition,
+        partitions: PARTITIONS,
+        metrics,
+        share: new StateBudget(Infinity).share('simulated'),
+      }),
     ...how,
   });
   await world.run();

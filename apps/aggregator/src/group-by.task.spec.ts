@@ -7,6 +7,7 @@ import { AggregatorMetrics } from '#runtime';
 import { OFFSET_KEY, type OffsetRecord } from './changelog-records.js';
 import { FakeKafka, type FaultPoint } from '../../../test/harness/fake-kafka.js';
 import { GroupByTask } from './group-by.task.js';
+import { StateBudget } from './state-budget.js';
 
 const topics = pipelineTopics('t', 'sales');
 const text = `
@@ -56,8 +57,18 @@ function fill(kafka: FakeKafka, uploads: Sale[][]): KafkaRecord[] {
   return kafka.log(topics.rows, 0);
 }
 
-function openTask(kafka: FakeKafka, metrics = new AggregatorMetrics()): GroupByTask {
-  return new GroupByTask({ client: kafka.client(), prefix: 't', pipeline, partition: 0, partitions: 1, metrics });
+const unbounded = () => new StateBudget(Number.POSITIVE_INFINITY).share('rows/0');
+
+function openTask(kafka: FakeKafka, metrics = new AggregatorMetrics(), share = unbounded()): GroupByTask {
+  return new GroupByTask({
+    client: kafka.client(),
+    prefix: 't',
+    pipeline,
+    partition: 0,
+    partitions: 1,
+    metrics,
+    share,
+  });
 }
 
 function contextOf(assertOwned: () => void = () => undefined): TaskContext {
@@ -227,6 +238,7 @@ describe('GroupByTask', () => {
       partition: 0,
       partitions: 1,
       metrics,
+      share: unbounded(),
     });
     await expect(task.acquire(contextOf())).rejects.toMatchObject({ code: 'pipeline_changed' });
     expect(kafka.openProducers).toBe(0);
@@ -239,6 +251,50 @@ describe('GroupByTask', () => {
     await run(kafka, () => 10, openTask(kafka, metrics));
     // total and two windows as they change, then the closed window and the upload's group
     expect(await metrics.text()).toMatch(/caudal_features_emitted_total\{[^}]*pipeline="sales"[^}]*\} 5/);
+  });
+});
+
+describe('the bound of the state', () => {
+  const many = Array.from({ length: 400 }, (_, at) => ({ city: `c${at}`, time: at, amount: 1 }));
+  const batch = (records: KafkaRecord[]) => ({ records, next: records.at(-1)!.offset + 1n, highWatermark: 0n });
+
+  it('pauses the task before rows, not before what makes room; the state is let go of', async () => {
+    const kafka = new FakeKafka();
+    const input = fill(kafka, [many.slice(0, 200), many]);
+    const budget = new StateBudget(150_000);
+    const share = budget.share('sales/0');
+    const task = openTask(kafka, new AggregatorMetrics(), share);
+    await task.acquire(contextOf());
+    await task.process(batch(input.slice(0, 200)), contextOf());
+    expect(budget.usedBytes).toBeGreaterThan(150_000);
+    await expect(task.process(batch(input.slice(201, 202)), contextOf())).rejects.toMatchObject({
+      code: 'state_full',
+      halt: true,
+    });
+    await task.process(batch(input.slice(200, 201)), contextOf());
+    expect(offsetRecord(kafka).uploads).toEqual({});
+    await task.drop();
+    expect([share.bytes, budget.usedBytes]).toEqual([0, 0]);
+  });
+
+  it('holds while state is restored; with a higher one the task goes on where it was', async () => {
+    const kafka = new FakeKafka();
+    fill(kafka, [many, many]);
+    await run(kafka, () => 1_000);
+    const whole = lastByKey(kafka.log(topics.features, 0));
+    const small = new FakeKafka();
+    const input = fill(small, [many, many]);
+    const first = openTask(small);
+    await first.acquire(contextOf());
+    await first.process(batch(input.slice(0, 300)), contextOf());
+    await first.drop();
+    const budget = new StateBudget(100_000);
+    const paused = openTask(small, new AggregatorMetrics(), budget.share('sales/0'));
+    await expect(paused.acquire(contextOf())).rejects.toMatchObject({ code: 'state_full', halt: true });
+    expect(budget.usedBytes).toBe(0);
+    expect(small.openProducers).toBe(0);
+    await run(small, () => 100, openTask(small, new AggregatorMetrics(), new StateBudget(10_000_000).share('sales/0')));
+    expect(lastByKey(small.log(topics.features, 0))).toEqual(whole);
   });
 });
 

@@ -36,6 +36,7 @@ import {
 import { closeAllButLast } from './close-in-parts.js';
 import { LateRows } from './late-rows.js';
 import { PartialsSource } from './partials-source.js';
+import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 
 export interface GroupByTaskOptions {
@@ -45,6 +46,8 @@ export interface GroupByTaskOptions {
   partition: number;
   partitions: number;
   metrics: AggregatorMetrics;
+  /** The task's part of the process' memory. */
+  share: StateShare;
 }
 
 const STAGE = 'rows';
@@ -67,7 +70,7 @@ export class GroupByTask {
   private state: State | null = null;
 
   constructor(private readonly options: GroupByTaskOptions) {
-    const { client, prefix, pipeline, partition, partitions, metrics } = options;
+    const { client, prefix, pipeline, partition, partitions, metrics, share } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
     this.place = {
@@ -78,6 +81,7 @@ export class GroupByTask {
       groupId: groupIds.rows(prefix, pipeline.name),
       metrics,
       pipeline: pipeline.name,
+      share,
     };
   }
 
@@ -104,6 +108,7 @@ export class GroupByTask {
       this.state = { session, groupBy, partials, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
       return next;
     } catch (error) {
+      this.options.share.set(0);
       await session.close();
       throw error;
     }
@@ -112,6 +117,7 @@ export class GroupByTask {
   async drop(): Promise<void> {
     const { state } = this;
     this.state = null;
+    this.options.share.set(0);
     await state?.session.close();
   }
 
@@ -143,10 +149,12 @@ export class GroupByTask {
   /** Rows from `from` up to a control record, or to the bound of a transaction. Answers where it stopped. */
   private async stepRows(records: readonly KafkaRecord[], from: number, ctx: TaskContext): Promise<number> {
     const state = this.held();
-    const { metrics, pipeline } = this.options;
+    const { metrics, pipeline, share } = this.options;
+    share.assertRoom();
     const startedAt = performance.now();
     const step = state.groupBy.beginStep();
     const contributing = state.partials.beginStep();
+    const mostEntries = state.groupBy.entriesPerTransaction;
     const perRow = step.maxRecordsPerRow + contributing.maxRecordsPerRow;
     const uploads = copyUploads(state.uploads);
     const late = new LateRows(this.topics.late);
@@ -156,6 +164,7 @@ export class GroupByTask {
       const record = records[at]!;
       const written = step.records + contributing.records;
       if (record.key === null || written + perRow >= LIMITS.transactionRecords) break;
+      if (step.entries >= mostEntries) break;
       const row = decodeRow(record.value!);
       const upload = uploads.get(row.upload) ?? newUpload();
       uploads.set(row.upload, upload);
@@ -171,6 +180,7 @@ export class GroupByTask {
       ctx,
     );
     step.commit();
+    share.set(state.groupBy.bytes);
     state.uploads = uploads;
     metrics.rows.inc({ pipeline: pipeline.name }, at - from);
     for (const [view, rows] of Object.entries(late.counts.late_by_view)) {
@@ -192,7 +202,7 @@ export class GroupByTask {
     const streamTime = cancelled ? null : control.streamTime;
     if (control.kind === 'end-of-upload') this.assertWhole(control, after - 1n);
     const closing: Closing = { kind: control.kind, upload: control.upload, stream_time: streamTime };
-    const limit = LIMITS.closedPerTransaction;
+    const limit = groupBy.entriesPerTransaction;
     const last = await closeAllButLast(
       () => groupBy.due({ upload: ends ? control.upload : null, streamTime, limit, cancelled }),
       ({ changes }) => {
@@ -207,6 +217,7 @@ export class GroupByTask {
     const clock = { streamTime: laterOf(groupBy.streamTime, streamTime), epoch: groupBy.epoch + 1 };
     await this.transact({ ...clock, changes: last.changes, next: after, uploads, closing: null, after: told }, ctx);
     last.commit();
+    this.options.share.set(groupBy.bytes);
     groupBy.advanceStreamTime(streamTime);
     groupBy.beginEpoch();
     state.partials.advanceStreamTime(streamTime);

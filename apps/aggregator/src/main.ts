@@ -3,7 +3,15 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { allTopicSettings, groupIds, pipelineTopics, readPipelines, stagesOf, type Pipeline } from '#contracts';
-import { groupsNotReady, KafkaBatchServer, KafkaClient, logTaskEvent, type Restoring, type TaskEvent } from '#kafka';
+import {
+  groupsNotReady,
+  KafkaBatchServer,
+  KafkaClient,
+  logTaskEvent,
+  type KafkaError,
+  type Restoring,
+  type TaskEvent,
+} from '#kafka';
 import {
   AggregatorMetrics,
   createLogger,
@@ -18,6 +26,8 @@ import {
   type ServiceConfig,
 } from '#runtime';
 import { AggregatorModule } from './aggregator.module.js';
+import { defaultStateBytes, StateBudget } from './state-budget.js';
+import { StateLevels, type TaskName } from './state-levels.js';
 import { groupName } from './tasks.controller.js';
 
 /**
@@ -29,6 +39,7 @@ function openTransport(
   pipelines: ReadonlyMap<string, Pipeline>,
   client: KafkaClient,
   logger: Logger,
+  levels: StateLevels,
   onFatal: (error: unknown) => void,
 ): KafkaBatchServer {
   return new KafkaBatchServer({
@@ -46,11 +57,20 @@ function openTransport(
           onEvent: (event: TaskEvent) => {
             logTaskEvent(kafkaLogger(logger), name, event);
             if (event.kind === 'ready' && event.restored !== null) countRestore(pipeline.name, event.restored);
+            tellLevel(levels, { pipeline: pipeline.name, stage }, event);
           },
         };
       }),
     ),
   });
+}
+
+function tellLevel(levels: StateLevels, of: Omit<TaskName, 'partition'>, event: TaskEvent): void {
+  if (event.kind === 'ready') levels.acquired({ ...of, partition: event.partition });
+  else if (event.kind === 'lost') levels.lost({ ...of, partition: event.partition });
+  else if (event.kind === 'halted' && (event.error as KafkaError).code === 'state_full') {
+    levels.paused({ ...of, partition: event.partition });
+  }
 }
 
 function countRestore(pipeline: string, { records, seconds }: Restoring): void {
@@ -77,11 +97,15 @@ await runService({
       opened.add(() => client.close());
       await client.connect();
       await client.ensureTopics(allTopicSettings(config.topicPrefix, config.partitions, pipelines.values()));
-      const transport = openTransport(config, pipelines, client, logger, fatal);
+      const budget = new StateBudget(config.stateMaxBytes ?? defaultStateBytes());
+      const levels = new StateLevels({ client, prefix: config.topicPrefix, budget, metrics, logger });
+      opened.add(() => levels.close());
+      levels.start();
+      const transport = openTransport(config, pipelines, client, logger, levels, fatal);
       const module = AggregatorModule.register({
         client,
         metrics,
-        settings: { config, pipelines },
+        settings: { config, pipelines, budget },
         ready: () => groupsNotReady({ checks: { kafka: () => client.ping(1_500) }, groups: transport.groupStatus() }),
       });
       const app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), {

@@ -28,6 +28,7 @@ import { fingerprint, GroupBy, laterOf, type EntryChange } from '#windowing';
 import { assertSamePipeline, type Closing, type MergeOffsetRecord } from './changelog-records.js';
 import { closeAllButLast } from './close-in-parts.js';
 import { Sources } from './sources.js';
+import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 
 export interface MergeTaskOptions {
@@ -37,6 +38,8 @@ export interface MergeTaskOptions {
   partition: number;
   partitions: number;
   metrics: AggregatorMetrics;
+  /** The task's part of the process' memory. */
+  share: StateShare;
 }
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
@@ -55,7 +58,7 @@ export class MergeTask {
   private state: State | null = null;
 
   constructor(private readonly options: MergeTaskOptions) {
-    const { client, prefix, pipeline, partition, partitions, metrics } = options;
+    const { client, prefix, pipeline, partition, partitions, metrics, share } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
     this.pipeline = { ...pipeline, views: viewsOfStage(pipeline, 'partials').map(mergedView) };
@@ -67,6 +70,7 @@ export class MergeTask {
       groupId: groupIds.partials(prefix, pipeline.name),
       metrics,
       pipeline: pipeline.name,
+      share,
     };
   }
 
@@ -88,6 +92,7 @@ export class MergeTask {
       this.state = { session, groupBy, next, sources: Sources.restored(offset?.sources, this.options.partitions) };
       return next;
     } catch (error) {
+      this.options.share.set(0);
       await session.close();
       throw error;
     }
@@ -96,6 +101,7 @@ export class MergeTask {
   async drop(): Promise<void> {
     const { state } = this;
     this.state = null;
+    this.options.share.set(0);
     await state?.session.close();
   }
 
@@ -117,6 +123,7 @@ export class MergeTask {
   private async step(records: readonly KafkaRecord[], from: number, ctx: TaskContext): Promise<number> {
     const state = this.held();
     const step = state.groupBy.beginStep();
+    const mostEntries = state.groupBy.entriesPerTransaction;
     const sources = state.sources.copy();
     let effective: SourceControl | null = null;
     let at = from;
@@ -125,7 +132,8 @@ export class MergeTask {
       const record = records[at]!;
       const control = decodeSourceControl(record);
       if (control === null) {
-        if (step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords) break;
+        if (at === from) this.options.share.assertRoom();
+        if (step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords || step.entries >= mostEntries) break;
         step.applyContribution(this.contributionOf(record));
       } else {
         if (!sources.has(control.source)) throw this.foreignRecord(record, `source ${control.source} is unknown`);
@@ -138,6 +146,7 @@ export class MergeTask {
       const next = records[stepEnd - 1]!.offset + 1n;
       await this.transact({ changes: step.changes(), next, sources, closing: null, after: [] }, ctx);
       step.commit();
+      this.options.share.set(state.groupBy.bytes);
       state.sources = sources;
     }
     if (effective !== null) await this.applyControl(effective, records[at - 1]!.offset + 1n, ctx);
@@ -153,7 +162,7 @@ export class MergeTask {
     const cancelled = control.kind === 'cancel-upload';
     const streamTime = cancelled ? null : control.streamTime;
     const closing: Closing = { kind: control.kind, upload: control.upload, stream_time: streamTime };
-    const limit = LIMITS.closedPerTransaction;
+    const limit = groupBy.entriesPerTransaction;
     const last = await closeAllButLast(
       () => groupBy.due({ upload: ends ? control.upload : null, streamTime, limit, cancelled }),
       ({ changes }) => this.transact({ changes, next: after - 1n, sources: state.sources, closing, after: [] }, ctx),
@@ -163,6 +172,7 @@ export class MergeTask {
     const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
     await this.transact({ changes: last.changes, next: after, sources, closing: null, after: report, streamTime }, ctx);
     last.commit();
+    this.options.share.set(groupBy.bytes);
     groupBy.advanceStreamTime(streamTime);
     state.sources = sources;
   }

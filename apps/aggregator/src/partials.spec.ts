@@ -18,6 +18,7 @@ import { AggregatorMetrics } from '#runtime';
 import { FakeKafka, type FaultPoint } from '../../../test/harness/fake-kafka.js';
 import { GroupByTask } from './group-by.task.js';
 import { MergeTask } from './merge.task.js';
+import { StateBudget } from './state-budget.js';
 
 const topics = pipelineTopics('t', 'sales');
 const GROUPS: Record<string, readonly ('city' | 'shop')[]> = { c: ['city'], s: ['shop'], b: ['city', 'shop'] };
@@ -104,7 +105,8 @@ interface Reader {
 
 function openReaders(kafka: FakeKafka, partitions: number, metrics = new AggregatorMetrics()): Reader[] {
   return Array.from({ length: partitions }, (_, partition): Reader[] => {
-    const options = { client: kafka.client(), prefix: 't', pipeline, partition, partitions, metrics };
+    const share = new StateBudget(Number.POSITIVE_INFINITY).share('t');
+    const options = { client: kafka.client(), prefix: 't', pipeline, partition, partitions, metrics, share };
     return [
       { task: new GroupByTask(options), input: topics.rows, partition, next: null },
       { task: new MergeTask(options), input: topics.partials, partition, next: null },

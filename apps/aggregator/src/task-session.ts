@@ -5,6 +5,7 @@ import { readGeneration, type KafkaClient, type OutRecord, type TaskContext, typ
 import type { AggregatorMetrics } from '#runtime';
 import type { EntryChange, GroupBy } from '#windowing';
 import { OFFSET_KEY } from './changelog-records.js';
+import type { StateShare } from './state-budget.js';
 
 /** Where a task reads and writes, and under which names. */
 export interface TaskPlace {
@@ -16,6 +17,8 @@ export interface TaskPlace {
   metrics: AggregatorMetrics;
   /** Its name, for metrics. */
   pipeline: string;
+  /** The task's part of the memory. */
+  share: StateShare;
 }
 
 /** One transaction: what changed, what follows it, and at last the offset record. */
@@ -58,7 +61,7 @@ export class TaskSession {
    * throw at it: its reason comes before that of an entry which does not fit the pipeline file.
    */
   async restore<Offset>(groupBy: GroupBy, ctx: TaskContext, check: (offset: Offset) => void): Promise<Offset | null> {
-    const { client, topics, partition } = this.place;
+    const { client, topics, partition, share } = this.place;
     const found: { offset: Offset | null; unreadable: unknown } = { offset: null, unreadable: null };
     await client.readPartition({
       topic: topics.changelog,
@@ -68,7 +71,7 @@ export class TaskSession {
       onRecord: ({ key, value }) => {
         const name = key!.toString();
         if (name === OFFSET_KEY) found.offset = JSON.parse(value!.toString()) as Offset;
-        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, name, value);
+        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, share, name, value);
       },
     });
     if (found.offset) check(found.offset);
@@ -111,10 +114,12 @@ export class TaskSession {
   }
 }
 
-/** The error, or null when the entry was restored. */
-function tryRestore(groupBy: GroupBy, key: string, value: Buffer | null): unknown {
+/** The error, or null when the entry was restored: it does not fit the pipeline file, or not into memory. */
+function tryRestore(groupBy: GroupBy, share: StateShare, key: string, value: Buffer | null): unknown {
   try {
     groupBy.restore(key, value === null ? null : value.toString());
+    share.set(groupBy.bytes);
+    share.assertRoom();
     return null;
   } catch (error) {
     return error;

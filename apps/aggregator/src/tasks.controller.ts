@@ -14,11 +14,13 @@ import {
 import { AggregatorMetrics, type ServiceConfig } from '#runtime';
 import { GroupByTask } from './group-by.task.js';
 import { MergeTask } from './merge.task.js';
+import type { StateBudget } from './state-budget.js';
 
 export const AGGREGATOR_SETTINGS = Symbol('aggregator settings');
 export interface AggregatorSettings {
   config: ServiceConfig;
   pipelines: ReadonlyMap<string, Pipeline>;
+  budget: StateBudget;
 }
 
 /** The group of one stage, as the transport names it: the pipeline's name stands for its rows. */
@@ -67,7 +69,7 @@ export class TasksController {
     const name = nameOf(message);
     let task = this.tasks.get(name);
     if (!task) {
-      const { config, pipelines } = this.settings;
+      const { config, pipelines, budget } = this.settings;
       const { pipeline, stage } = placeOf(message);
       const options = {
         client: this.client,
@@ -76,6 +78,7 @@ export class TasksController {
         partition: message.partition,
         partitions: config.partitions,
         metrics: this.metrics,
+        share: budget.share(name),
       };
       task = stage === 'rows' ? new GroupByTask(options) : new MergeTask(options);
       this.tasks.set(name, task);

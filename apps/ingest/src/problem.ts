@@ -1,5 +1,6 @@
 // Every error that a client sees: RFC 9457 `application/problem+json` with a stable `code`, and `run` when there is one.
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { TaskState } from '#contracts';
 import { KafkaError } from '#kafka';
 import { discardRest, PROBLEM_TYPE, problemText } from '#runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -25,6 +26,19 @@ export function kafkaAway(run?: string): Problem {
   return new Problem(503, 'kafka_away', `Kafka does not answer; ${kept}`, run === undefined ? {} : { run }, {
     'retry-after': '10',
   });
+}
+
+/** An aggregator is near the bound of its memory, or has reached it: what is under way goes on, nothing new begins. */
+export function stateFull({ level, bytes, max_bytes: maxBytes }: TaskState): Problem {
+  const what = level === 'full' ? 'has paused at' : 'is near';
+  return new Problem(
+    503,
+    'state_full',
+    `an aggregator of this pipeline ${what} the bound of its memory (about ${bytes} of ${maxBytes} bytes); nothing was ` +
+      'kept: raise CAUDAL_STATE_MAX_BYTES or start another aggregator, then send the file again',
+    {},
+    { 'retry-after': '60' },
+  );
 }
 
 /** 415 that names the header to send; `type` is what came instead, empty for none. */

@@ -20,6 +20,7 @@ export * from './redis-key-template.js';
 export * from './row.js';
 export * from './run.js';
 export * from './run-date.js';
+export * from './task-state.js';
 export * from './time-zone.js';
 export * from './timestamp-format.js';
 export * from './topics.js';

@@ -177,7 +177,8 @@ export type RunsKey =
   | { kind: 'run'; run: string }
   | { kind: 'report'; run: string }
   | { kind: 'file'; pipeline: string; sha256: string }
-  | { kind: 'schedule'; pipeline: string };
+  | { kind: 'schedule'; pipeline: string }
+  | { kind: 'state'; pipeline: string };
 
 /** What a key of `caudal.runs` names; null for a key of a later version. */
 export function parseRunsKey(key: string): RunsKey | null {
@@ -185,6 +186,7 @@ export function parseRunsKey(key: string): RunsKey | null {
   if (parts.length === 1) return { kind: 'run', run: key };
   if (parts[1] === 'report' && parts.length === 4) return { kind: 'report', run: parts[0]! };
   if (parts[1] === 'file' && parts.length === 3) return { kind: 'file', pipeline: parts[0]!, sha256: parts[2]! };
+  if (parts[1] === 'state' && parts.length === 4) return { kind: 'state', pipeline: parts[0]! };
   if (parts[1] === 'schedule' && parts.length === 2) return { kind: 'schedule', pipeline: parts[0]! };
   return null;
 }

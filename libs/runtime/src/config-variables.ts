@@ -181,6 +181,11 @@ export const VARIABLES = {
     'After this long without a sign of life a process loses its partitions, ms',
     whole(1_000, 300_000),
   ),
+  CAUDAL_STATE_MAX_BYTES: variable(
+    null,
+    'Memory for the state of one aggregator process; without it half of what its heap may hold',
+    whole(1_000_000, 2 ** 44),
+  ),
   CAUDAL_REDIS_CHECK_DELAY_MS: variable(
     '10000',
     'Between the three tries of a run to reach Redis, ms',

@@ -51,6 +51,7 @@ describe('readConfig', () => {
       },
       sessionTimeoutMs: 10_000,
       redisCheckDelayMs: 10_000,
+      stateMaxBytes: null,
     });
   });
 

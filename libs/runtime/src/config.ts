@@ -60,6 +60,8 @@ export interface ServiceConfig {
   readonly limits: ServiceLimits;
   readonly sessionTimeoutMs: number;
   readonly redisCheckDelayMs: number;
+  /** Null: the aggregator takes a share of its heap. */
+  readonly stateMaxBytes: number | null;
 }
 
 /** The environment is not usable as it is; the message has a line for each problem. */
@@ -104,6 +106,7 @@ export function readConfig(app: AppName, env: Env = readEnvironment(), root: str
     limits: limitsOf(values),
     sessionTimeoutMs: values.CAUDAL_SESSION_TIMEOUT_MS,
     redisCheckDelayMs: values.CAUDAL_REDIS_CHECK_DELAY_MS,
+    stateMaxBytes: values.CAUDAL_STATE_MAX_BYTES ?? null,
   };
   return Object.freeze(config);
 }
@@ -123,6 +126,7 @@ export function configOrExit(app: AppName): ServiceConfig {
 type Optional =
   | 'REDIS_URL'
   | 'CAUDAL_TOKENS'
+  | 'CAUDAL_STATE_MAX_BYTES'
   | 'KAFKA_SSL_CA_FILE'
   | 'KAFKA_SASL_MECHANISM'
   | 'KAFKA_SASL_USERNAME'

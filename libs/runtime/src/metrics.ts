@@ -68,6 +68,13 @@ export class AggregatorMetrics extends ServiceMetrics {
   ]);
   /** `stage` is rows or partials. */
   readonly openWindows = this.gauge('open_windows', 'Windows held in memory', ['pipeline', 'stage', 'partition']);
+  readonly stateBytes = this.gauge('state_bytes', 'About how much memory the state of all tasks takes');
+  readonly stateMaxBytes = this.gauge('state_max_bytes', 'How much memory the state of all tasks may take');
+  readonly tasksPaused = this.gauge('task_paused', '1 where a task has paused because the state is full', [
+    'pipeline',
+    'stage',
+    'partition',
+  ]);
   readonly lagRecords = this.gauge('lag_records', 'Records of the rows (or partials) topic not aggregated yet', [
     'pipeline',
     'stage',

@@ -14,6 +14,7 @@ import type { KafkaRecord } from '#kafka';
 import { foldRun, type RunEvent } from './fold-run.js';
 import { KnownFiles, runFromMark } from './known-files.js';
 import { PackedRuns } from './packed-runs.js';
+import { TaskStates } from './task-states.js';
 import { RunsLog, type RunsLogOptions } from './runs-log.js';
 
 export interface RunStoreOptions extends RunsLogOptions {
@@ -26,6 +27,8 @@ export class RunStore {
   private readonly files = new KnownFiles((key, value) => this.writeLater(key, value));
   private readonly schedules = new Map<string, ScheduleMark>();
   private readonly reports = new Map<string, Map<string, Report>>();
+  /** How full the aggregators' memory is. */
+  readonly taskStates = new TaskStates();
   private readonly hidden = new Set<string>();
   /** Ids of the runs that have not ended: reports and restarts look at these alone. */
   private readonly open = new Set<string>();
@@ -221,6 +224,7 @@ export class RunStore {
   }
 
   private load(record: KafkaRecord): void {
+    if (this.taskStates.load(record)) return;
     const key = record.key!.toString();
     const parsed = parseRunsKey(key);
     if (parsed?.kind === 'run') {
@@ -238,6 +242,7 @@ export class RunStore {
   private onReports(records: KafkaRecord[]): void {
     const touched = new Set<string>();
     for (const record of records) {
+      if (this.taskStates.load(record)) continue;
       const key = record.key!.toString();
       if (record.value === null || parseRunsKey(key)?.kind !== 'report') continue;
       for (const run of this.keepReport(JSON.parse(record.value.toString()) as Report)) touched.add(run);

@@ -4,7 +4,7 @@ import type { Pipeline, StoredRun } from '#contracts';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
-import { kafkaAway, Problem } from '../problem.js';
+import { kafkaAway, Problem, stateFull } from '../problem.js';
 import { newRun } from '../runs/fold-run.js';
 import type { RunStore } from '../runs/run-store.js';
 import type { Examination, Examiner } from './examiner.js';
@@ -80,6 +80,8 @@ export class Intake {
   private async record(run: StoredRun): Promise<void> {
     const { store } = this.options;
     if (!store.writable) throw kafkaAway();
+    const full = run.save_to_db ? store.taskStates.worst(run.pipeline) : null;
+    if (full !== null) throw stateFull(full);
     const late = new AbortController();
     const recorded = store.begin(run);
     recorded.catch(() => undefined);

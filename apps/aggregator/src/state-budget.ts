@@ -1,0 +1,66 @@
+// How much memory the state of all tasks of this process may take. A task asks for room before it takes more rows or
+// restores more entries; without room it pauses: it lets go of its state (Kafka has it) and waits for a higher bound or
+// for another process. Control records are handled without asking: what they close makes room.
+import { getHeapStatistics } from 'node:v8';
+import { KafkaError } from '#kafka';
+
+/** From here on new uploads are turned away. */
+const WARN_SHARE = 0.9;
+/** The rest of the heap is for steps, fetches and the service itself. */
+const DEFAULT_HEAP_SHARE = 0.5;
+
+/** Half of what this process' heap may hold. */
+export function defaultStateBytes(): number {
+  return Math.floor(getHeapStatistics().heap_size_limit * DEFAULT_HEAP_SHARE);
+}
+
+export class StateBudget {
+  private used = 0;
+
+  constructor(readonly maxBytes: number) {}
+
+  get usedBytes(): number {
+    return this.used;
+  }
+
+  get isNearlyFull(): boolean {
+    return this.used >= this.maxBytes * WARN_SHARE;
+  }
+
+  /** A task's part of it; `place` names the task in errors. */
+  share(place: string): StateShare {
+    return new StateShare(this, place, (bytes) => (this.used += bytes));
+  }
+}
+
+export class StateShare {
+  private held = 0;
+
+  constructor(
+    private readonly budget: StateBudget,
+    private readonly place: string,
+    private readonly add: (bytes: number) => void,
+  ) {}
+
+  get bytes(): number {
+    return this.held;
+  }
+
+  /** What the task's state takes now; 0 when it has let go of it. */
+  set(bytes: number): void {
+    this.add(bytes - this.held);
+    this.held = bytes;
+  }
+
+  /** Throws KafkaError `state_full` (halt) when the process has reached its bound. */
+  assertRoom(): void {
+    const { usedBytes, maxBytes } = this.budget;
+    if (usedBytes < maxBytes) return;
+    throw new KafkaError(
+      'state_full',
+      `state_full: ${this.place} has paused: the state of this process takes about ${usedBytes} of ${maxBytes} bytes. ` +
+        'Raise CAUDAL_STATE_MAX_BYTES (with more memory) and restart, or start another aggregator that takes partitions over',
+      { retriable: false, halt: true },
+    );
+  }
+}
