@@ -137,6 +137,8 @@ export class Service {
 
 export class Stack {
   readonly services: Service[] = [];
+  /** The ingest that requests go to; default the first one. */
+  front: Service | null = null;
 
   private constructor(
     readonly prefix: string,
@@ -182,11 +184,11 @@ export class Stack {
     return stack;
   }
 
-  /** Starts one more process of a service. */
-  async add(name: ServiceName): Promise<Service> {
+  /** Starts one more process of a service; `extraEnv` over the stack's own. */
+  async add(name: ServiceName, extraEnv: Record<string, string> = {}): Promise<Service> {
     const port = await freePort();
     const logFile = join(this.stateDir, `${name}-${this.services.length}.log`);
-    const env = { ...this.env, [PORT_VARIABLES[name]]: String(port) };
+    const env = { ...this.env, ...extraEnv, [PORT_VARIABLES[name]]: String(port) };
     const service = new Service(name, port, env, this.options.nodeArgs?.[name] ?? [], logFile);
     this.services.push(service);
     service.start();
@@ -202,7 +204,7 @@ export class Stack {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.service('ingest').port}`;
+    return `http://127.0.0.1:${(this.front ?? this.service('ingest')).port}`;
   }
 
   async request(path: string, init: RequestInit = {}): Promise<HttpAnswer> {

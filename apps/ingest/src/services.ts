@@ -1,9 +1,9 @@
 // Everything that ingest runs on, opened in the order in which it is needed and closed in reverse.
 import { setMaxListeners } from 'node:events';
-import { allTopicSettings, readPipelines, stagesOf, type Pipeline } from '#contracts';
-import { KafkaClient } from '#kafka';
+import { stagesOf, type Pipeline } from '#contracts';
+import type { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
-import { kafkaLogger, type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
+import { type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
 import { Rehearsal } from './rehearsal/rehearse.js';
 import { KeptProducer } from './runs/kept-producer.js';
 import { observeRuns } from './runs/observe-runs.js';
@@ -37,6 +37,9 @@ interface Surroundings {
   logger: Logger;
   metrics: IngestMetrics;
   onFatal: (error: unknown) => void;
+  /** Its topics stand. */
+  client: KafkaClient;
+  pipelines: ReadonlyMap<string, Pipeline>;
 }
 
 type OnClose = (closer: () => Promise<void>) => void;
@@ -62,18 +65,8 @@ export async function openIngest(around: Surroundings): Promise<IngestServices> 
 }
 
 async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
-  const { config, logger, onFatal, metrics } = around;
+  const { config, logger, onFatal, metrics, client, pipelines } = around;
   const { topicPrefix: prefix, partitions } = config;
-  const pipelines = readPipelines(config.pipelinesDir);
-  const client = new KafkaClient({
-    brokers: config.kafkaBrokers,
-    security: config.kafkaSecurity,
-    clientId: 'caudal-ingest',
-    logger: kafkaLogger(logger),
-  });
-  onClose(() => client.close());
-  await client.connect();
-  await client.ensureTopics(allTopicSettings(prefix, partitions, pipelines.values()));
   const redis = await openRedis({ url: config.redisUrl, ca: config.redisCa, name: 'caudal-ingest' });
   onClose(() => redis.close());
   const spool = await Spool.open(config.stateDir, config.limits.spoolBytes);

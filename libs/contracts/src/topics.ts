@@ -35,13 +35,14 @@ export function pipelineTopics(prefix: string, pipeline: string): PipelineTopics
   };
 }
 
-/** The two topics that all pipelines share. */
-export function sharedTopics(prefix: string): { runs: string; runParts: string } {
-  return { runs: `${prefix}.runs`, runParts: `${prefix}.run-parts` };
+/** The topics that all pipelines share. */
+export function sharedTopics(prefix: string): { runs: string; runParts: string; ingest: string } {
+  return { runs: `${prefix}.runs`, runParts: `${prefix}.run-parts`, ingest: `${prefix}.ingest` };
 }
 
 /** Transactional ids and consumer groups: each names prefix and pipeline, so deployments never meet. */
 export const transactionalIds = {
+  ingest: (prefix: string) => `${prefix}.ingest`,
   runs: (prefix: string) => `${prefix}.runs`,
   publisher: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.publisher`,
   rowsTask: (prefix: string, pipeline: string, partition: number) => `${prefix}.${pipeline}.rows.${partition}`,
@@ -53,7 +54,8 @@ export const groupIds = {
   writer: (prefix: string, pipeline: string) => `${prefix}.${pipeline}.feature-writer`,
 };
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const messageBytes = { 'max.message.bytes': String(LIMITS.topicMessageBytes) };
 const compactSettings = {
   ...messageBytes,
@@ -108,12 +110,13 @@ export function pipelineTopicSettings(args: {
   ];
 }
 
-/** `caudal.runs` and `caudal.run-parts`; `runsMs` is the longest retention that any pipeline asks for. */
+/** `caudal.runs`, `caudal.run-parts` and `caudal.ingest` (the lease; only its last hour counts); `runsMs` is the longest retention that any pipeline asks for. */
 export function sharedTopicSettings(prefix: string, runsMs: number): TopicSettings[] {
   const names = sharedTopics(prefix);
   return [
     { name: names.runs, partitions: 1, config: compactSettings },
     { name: names.runParts, partitions: 1, config: deleteSettings(runsMs) },
+    { name: names.ingest, partitions: 1, config: { ...deleteSettings(HOUR_MS), 'segment.ms': String(HOUR_MS) } },
   ];
 }
 
