@@ -2,11 +2,17 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { KafkaClient } from '#kafka';
 import { healthModule, type IngestMetrics, type ServiceConfig } from '#runtime';
+import { FileRuns } from './files/file-runs.js';
+import { PipelineStatus } from './pipelines/pipeline-status.js';
+import { PipelinesController } from './pipelines/pipelines.controller.js';
+import { RunEventsController, STOP } from './runs/run-events.controller.js';
+import { RunJournal } from './runs/run-journal.js';
 import { RunParts } from './runs/run-parts.js';
 import { RunStore } from './runs/run-store.js';
-import { RunsController, TOPIC_PREFIX } from './runs/runs.controller.js';
+import { RunsController, RUNS_SETTINGS } from './runs/runs.controller.js';
 import type { IngestServices } from './services.js';
 import { Intake } from './uploads/intake.js';
+import { RunActions } from './uploads/run-actions.js';
 import { UPLOAD_SETTINGS, UploadsController, type UploadSettings } from './uploads/uploads.controller.js';
 
 @Module({})
@@ -27,13 +33,18 @@ export class IngestModule {
           contentType: metrics.contentType,
         }),
       ],
-      controllers: [UploadsController, RunsController],
+      controllers: [UploadsController, RunsController, RunEventsController, PipelinesController],
       providers: [
         { provide: Intake, useValue: services.intake },
         { provide: RunStore, useValue: services.store },
         { provide: RunParts, useValue: services.parts },
         { provide: KafkaClient, useValue: services.client },
-        { provide: TOPIC_PREFIX, useValue: config.topicPrefix },
+        { provide: FileRuns, useValue: services.fileRuns },
+        { provide: RunActions, useValue: services.actions },
+        { provide: RunJournal, useValue: services.journal },
+        { provide: PipelineStatus, useValue: services.status },
+        { provide: STOP, useValue: services.stop },
+        { provide: RUNS_SETTINGS, useValue: { prefix: config.topicPrefix, pipelines: services.pipelines } },
         { provide: UPLOAD_SETTINGS, useValue: settings },
       ],
     };

@@ -34,6 +34,14 @@ export function textOf(query: Query, name: string, pattern: RegExp, expected: st
   throw bad(name, `must be ${expected}`);
 }
 
+/** Why somebody overrides what is usual, as the run keeps it; null: none is given. */
+export function reasonOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  // oxlint-disable-next-line no-control-regex
+  if (typeof value === 'string' && /^[^\u0000-\u001f\u007f]{1,500}$/.test(value) && value.trim() !== '') return value;
+  throw new Problem(400, 'bad_reason', 'the reason must be 1 to 500 characters of text in one line');
+}
+
 function bad(name: string, what: string): Problem {
   return new Problem(400, 'bad_query', `query parameter "${name.slice(0, 100)}" ${what}`);
 }

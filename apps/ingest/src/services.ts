@@ -4,18 +4,25 @@ import { stagesOf, type Pipeline } from '#contracts';
 import type { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
 import { type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
+import type { FileRuns } from './files/file-runs.js';
+import type { Notifier } from './notify/notifier.js';
 import { Rehearsal } from './rehearsal/rehearse.js';
 import { KeptProducer } from './runs/kept-producer.js';
 import { observeRuns } from './runs/observe-runs.js';
+import { RunJournal } from './runs/run-journal.js';
 import { RunParts } from './runs/run-parts.js';
 import { RunStore } from './runs/run-store.js';
+import { PipelineStatus } from './pipelines/pipeline-status.js';
 import { Examiner } from './uploads/examiner.js';
 import { Intake } from './uploads/intake.js';
 import { Publisher } from './uploads/publisher.js';
 import { Recovery } from './uploads/recovery.js';
 import { RefusedRows } from './uploads/refused-rows.js';
+import { RunActions } from './uploads/run-actions.js';
+import { SpoolKeeper } from './uploads/spool-keeper.js';
 import { Spool } from './uploads/spool.js';
 import { UploadQueue } from './uploads/upload-queue.js';
+import { openNotifier, openWaysIn } from './ways-in.js';
 
 export interface IngestServices {
   pipelines: ReadonlyMap<string, Pipeline>;
@@ -24,6 +31,10 @@ export interface IngestServices {
   store: RunStore;
   parts: RunParts;
   intake: Intake;
+  fileRuns: FileRuns;
+  actions: RunActions;
+  journal: RunJournal;
+  status: PipelineStatus;
   queues: ReadonlyMap<string, UploadQueue>;
   /** Aborted by {@link letGo}. */
   stop: AbortSignal;
@@ -40,6 +51,11 @@ interface Surroundings {
   /** Its topics stand. */
   client: KafkaClient;
   pipelines: ReadonlyMap<string, Pipeline>;
+}
+
+interface AroundRuns extends Surroundings {
+  /** A log that also keeps the lines of runs. */
+  runLog: ReturnType<RunJournal['keeping']>;
 }
 
 type OnClose = (closer: () => Promise<void>) => void;
@@ -66,25 +82,18 @@ export async function openIngest(around: Surroundings): Promise<IngestServices> 
 
 async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const { config, logger, onFatal, metrics, client, pipelines } = around;
+  const journal = new RunJournal(Date.now);
+  const runLog = journal.keeping(logger);
   const { topicPrefix: prefix, partitions } = config;
   const redis = await openRedis({ url: config.redisUrl, ca: config.redisCa, name: 'caudal-ingest' });
   onClose(() => redis.close());
   const spool = await Spool.open(config.stateDir, config.limits.spoolBytes);
-  const store = new RunStore({
-    client,
-    prefix,
-    now: Date.now,
-    onError: (error, what) => logger.warn({ err: error }, `${what} failed`),
-    onFatal,
-    onChange: observeRuns(metrics, logger),
-  });
-  onClose(() => store.close());
-  await store.start();
+  const { store, notifier } = await openStore({ ...around, runLog }, stop, onClose);
   measure(metrics, store, spool);
   const producer = new KeptProducer(client);
   onClose(() => producer.close());
   const parts = new RunParts(client, producer, prefix);
-  const queues = await openQueues(around, pipelines, { client, store, spool }, onClose);
+  const queues = await openQueues({ ...around, runLog }, pipelines, { client, store, spool }, onClose);
   const examiner = new Examiner({
     store,
     spool,
@@ -97,20 +106,54 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
     maxRows: config.limits.rows,
     now: Date.now,
     stop,
-    log: logger,
+    log: runLog,
+    onChecking: (run, checked) => journal.checking(run, checked),
     onChecked: (pipeline, rows) => {
       metrics.rowsRead.inc({ pipeline }, rows.read);
       metrics.rowsAccepted.inc({ pipeline }, rows.accepted);
       metrics.rowsRejected.inc({ pipeline }, rows.rejected);
     },
   });
-  const recovery = new Recovery({ store, spool, queues, pipelines, examiner, now: Date.now, stop, log: logger });
+  const now = Date.now;
+  const keeper = new SpoolKeeper({ store, spool, now });
+  const recovery = new Recovery({ store, spool, keeper, queues, pipelines, examiner, now, stop, log: runLog });
   const intake = new Intake({ store, spool, examiner, recovery, now: Date.now, stop });
   // Not awaited: the door opens at once; new files queue behind the recovered ones.
   recovery.start().catch((error: unknown) => {
     if (!stop.aborted) onFatal(error);
   });
-  return { pipelines, client, redis, store, parts, intake, queues };
+  notifier?.start();
+  const { fileRuns, done } = await openWaysIn({ config, logger, pipelines, store, intake, keeper, stop });
+  onClose(async () => void (await done));
+  const actions = new RunActions({ store, spool, examiner, recovery, queues, pipelines, now });
+  const status = new PipelineStatus({ client, prefix, pipelines, queues, now });
+  return { pipelines, client, redis, store, parts, intake, fileRuns, actions, journal, status, queues };
+}
+
+/** The memory of runs, and whoever is told of their changes. */
+async function openStore(
+  around: AroundRuns,
+  stop: AbortSignal,
+  onClose: OnClose,
+): Promise<{ store: RunStore; notifier: Notifier | null }> {
+  const { config, logger, metrics, onFatal, runLog, client, pipelines } = around;
+  let notifier: Notifier | null = null;
+  const observe = observeRuns(metrics, runLog);
+  const store = new RunStore({
+    client,
+    prefix: config.topicPrefix,
+    now: Date.now,
+    onError: (error, what) => logger.warn({ err: error }, `${what} failed`),
+    onFatal,
+    onChange: (run, before) => {
+      observe(run, before);
+      notifier?.take(run);
+    },
+  });
+  onClose(() => store.close());
+  await store.start();
+  notifier = await openNotifier({ config, logger, pipelines, store, stop, metrics });
+  return { store, notifier };
 }
 
 /** Gauges that are looked up when somebody reads them. */
@@ -123,12 +166,12 @@ function measure(metrics: IngestMetrics, store: RunStore, spool: Spool): void {
 }
 
 async function openQueues(
-  around: Surroundings,
+  around: AroundRuns,
   pipelines: ReadonlyMap<string, Pipeline>,
   on: { client: KafkaClient; store: RunStore; spool: Spool },
   onClose: OnClose,
 ): Promise<ReadonlyMap<string, UploadQueue>> {
-  const { config, metrics, logger, onFatal } = around;
+  const { config, metrics, runLog: log, onFatal } = around;
   const { topicPrefix: prefix, partitions } = config;
   const queues = new Map<string, UploadQueue>();
   for (const [pipeline, file] of pipelines) {
@@ -146,7 +189,7 @@ async function openQueues(
     });
     const { store, spool } = on;
     const expects = Object.fromEntries(stagesOf(file).map((stage) => [stage, partitions]));
-    const queue = new UploadQueue({ publisher, store, spool, expects, now: Date.now, log: logger, onFatal });
+    const queue = new UploadQueue({ publisher, store, spool, expects, now: Date.now, log, onFatal });
     queues.set(pipeline, queue);
     onClose(() => queue.stop());
   }

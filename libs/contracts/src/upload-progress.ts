@@ -9,9 +9,10 @@ export interface Generation {
   generation: number;
 }
 
-/** The highest upload sequence given so far. */
+/** The highest upload sequence given so far, and the stream time of the uploads that have ended (epoch ms). */
 export interface LastSequence {
   sequence: number;
+  stream_time?: number | null;
 }
 
 /** Key: run id. Tombstoned when the run has ended. */

@@ -191,6 +191,12 @@ export const VARIABLES = {
     'Between the three tries of a run to reach Redis, ms',
     whole(0, 600_000),
   ),
+  CAUDAL_NOTIFY_SECRET: variable(
+    null,
+    'Notices are signed with it, 16 characters or more; without it with one made at the first start and kept in the state folder',
+    z.string().min(16, 'must have 16 characters or more'),
+    { secret: true },
+  ),
   LOG_LEVEL: variable(
     'info',
     'Least severe log lines that are written',

@@ -52,6 +52,7 @@ describe('readConfig', () => {
       sessionTimeoutMs: 10_000,
       redisCheckDelayMs: 10_000,
       stateMaxBytes: null,
+      notifySecret: null,
     });
   });
 
@@ -224,7 +225,7 @@ describe('CONFIG_VARIABLES', () => {
       CONFIG_VARIABLES.flatMap((row) => (row.default === null ? [] : [[row.name, row.default]])),
     );
     expect(CONFIG_VARIABLES.every((row) => row.meaning.length > 10)).toBe(true);
-    const secrets = ['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'CAUDAL_TOKENS'];
+    const secrets = ['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'CAUDAL_TOKENS', 'CAUDAL_NOTIFY_SECRET'];
     expect(CONFIG_VARIABLES.filter((row) => row.secret).map((row) => row.name)).toEqual(secrets);
     const names = CONFIG_VARIABLES.map((row) => row.name);
     for (const secret of secrets) expect(names).toContain(`${secret}_FILE`);

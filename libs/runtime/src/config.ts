@@ -62,6 +62,8 @@ export interface ServiceConfig {
   readonly redisCheckDelayMs: number;
   /** Null: the aggregator takes a share of its heap. */
   readonly stateMaxBytes: number | null;
+  /** Null: one is made and kept in the state folder. */
+  readonly notifySecret: string | null;
 }
 
 /** The environment is not usable as it is; the message has a line for each problem. */
@@ -107,6 +109,7 @@ export function readConfig(app: AppName, env: Env = readEnvironment(), root: str
     sessionTimeoutMs: values.CAUDAL_SESSION_TIMEOUT_MS,
     redisCheckDelayMs: values.CAUDAL_REDIS_CHECK_DELAY_MS,
     stateMaxBytes: values.CAUDAL_STATE_MAX_BYTES ?? null,
+    notifySecret: values.CAUDAL_NOTIFY_SECRET ?? null,
   };
   return Object.freeze(config);
 }
@@ -131,7 +134,8 @@ type Optional =
   | 'KAFKA_SASL_MECHANISM'
   | 'KAFKA_SASL_USERNAME'
   | 'KAFKA_SASL_PASSWORD'
-  | 'REDIS_TLS_CA_FILE';
+  | 'REDIS_TLS_CA_FILE'
+  | 'CAUDAL_NOTIFY_SECRET';
 type Given = Omit<Values, Optional> & { readonly [K in Optional]?: Values[K] };
 
 function parseValues(env: Env): Given {

@@ -5,7 +5,17 @@ import { redact } from './config.js';
 
 export type { Logger } from 'pino';
 
-const SECRETS = ['password', 'token', 'tokens', 'authorization', 'redisUrl', 'REDIS_URL', 'CAUDAL_TOKENS'];
+const SECRETS = [
+  'password',
+  'token',
+  'tokens',
+  'authorization',
+  'redisUrl',
+  'REDIS_URL',
+  'CAUDAL_TOKENS',
+  'secret',
+  'notifySecret',
+];
 const CELLS = ['raw', 'cells', 'values', 'row_json'];
 const HIDDEN = [...SECRETS, ...CELLS];
 

@@ -48,6 +48,8 @@ export class IngestMetrics extends ServiceMetrics {
   readonly transactions = this.counter('transactions', 'Transactions committed', ['pipeline']);
   readonly stepSeconds = this.seconds('step', 'How long the steps of runs took', ['pipeline', 'step']);
   readonly runs = this.gauge('runs', 'Runs by state', ['state']);
+  /** `outcome` is delivered or given_up. */
+  readonly notices = this.counter('notices', 'Notices of ended runs by what became of them', ['pipeline', 'outcome']);
   readonly bodies = this.gauge('bodies', 'Bodies that are being received');
   readonly spoolBytes = this.gauge('spool_bytes', 'Bytes of bodies kept on disk');
 

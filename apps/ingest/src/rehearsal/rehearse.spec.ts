@@ -53,7 +53,7 @@ describe('Rehearsal', () => {
         return { partition: 0, from: '0', to: '1' };
       },
     } as unknown as RunParts;
-    await new Rehearsal(redis, parts).run(run, pipeline, await typedFile(rows));
+    await new Rehearsal(redis, parts).run(run, pipeline, await typedFile(rows), () => false);
     return kept as RehearsalDocument;
   };
   const values = (count: string, avg: string, sum: string) => ({

@@ -38,6 +38,11 @@ export interface RehearsalDocument {
   truncated?: string[];
 }
 
+class RehearsalCancelled extends Error {
+  readonly code = 'cancelled';
+  readonly retriable = false;
+}
+
 const REDIS_BATCH = 500;
 
 export class Rehearsal {
@@ -46,10 +51,20 @@ export class Rehearsal {
     private readonly parts: RunParts,
   ) {}
 
-  /** Computes, compares and keeps the document. Throws {@link TooManyGroups}, or a RedisError. */
-  async run(run: StoredRun, pipeline: Pipeline, typedPath: string): Promise<{ parts: TopicRange; late: LateCounts }> {
+  /**
+   * Computes, compares and keeps the document. Throws {@link TooManyGroups}, {@link RehearsalCancelled}, or a RedisError.
+   * `isOver` is asked between two turns.
+   */
+  async run(
+    run: StoredRun,
+    pipeline: Pipeline,
+    typedPath: string,
+    isOver: () => boolean,
+  ): Promise<{ parts: TopicRange; late: LateCounts }> {
     const computation = new FileComputation(pipeline);
-    await computation.run(typedPath);
+    await computation.run(typedPath, () => {
+      if (isOver()) throw new RehearsalCancelled('the run was cancelled');
+    });
     const records = byView(computation.results());
     const document: RehearsalDocument = { result: {}, diff: {} };
     for (const view of pipeline.views) {

@@ -233,7 +233,7 @@ function beginAnew(run: StoredRun, event: Extract<RunEvent, { type: 'retried' }>
     checks: [],
     ended_at: null,
     error: null,
-    internal: { ...run.internal, pipeline_text: event.pipelineText, parts: null },
+    internal: { ...run.internal, pipeline_text: event.pipelineText, parts: null, dialect: null },
   };
   return startStep(anew, 'check', event.at);
 }

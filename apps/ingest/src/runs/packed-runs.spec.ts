@@ -49,10 +49,8 @@ describe('PackedRuns', () => {
             expect(runs.olderThan({ pipeline, state }, 'E')).toEqual(ids.filter((id) => id < 'E').reverse());
           }
         }
-        const counts = Map.groupBy(model.values(), (run) => run.state);
-        expect(runs.countByState()).toEqual(
-          new Map(RUN_STATES.flatMap((s) => (counts.has(s) ? [[s, counts.get(s)!.length]] : []))),
-        );
+        const counts = RUN_STATES.map((state) => [state, newest.filter((run) => run.state === state).length] as const);
+        expect(runs.countByState()).toEqual(new Map(counts.filter(([, count]) => count > 0)));
       }),
       { numRuns: Number(process.env.CAUDAL_CASES ?? 100) },
     );

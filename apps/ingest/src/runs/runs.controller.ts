@@ -1,16 +1,24 @@
-// GET /v1/runs...: what became of the files. Answered from memory (runs) and by seeking in topics (the rest).
-import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
-import { RUN_STATES, type StoredRun } from '#contracts';
+// /v1/runs...: what became of the files, answered from memory (runs) and by seeking in topics (the rest); runs of files
+// that lie on the machine; cancel and retry.
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { RUN_STATES, type Pipeline, type StoredRun } from '#contracts';
 import { KafkaClient } from '#kafka';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../problem.js';
-import { checkQuery, integerOf, textOf, type Query as QueryMap } from '../query.js';
+import { FileRuns } from '../files/file-runs.js';
+import { booleanIn, jsonBody, textIn } from '../json-body.js';
+import { kafkaAway, Problem } from '../problem.js';
+import { checkQuery, integerOf, reasonOf, textOf, type Query as QueryMap } from '../query.js';
+import { RunActions } from '../uploads/run-actions.js';
 import { publicRun, shownRun } from './answer.js';
 import { deadLettersAsCsv, readDeadLetters } from './dead-letters.js';
 import { RunParts } from './run-parts.js';
 import { RunStore } from './run-store.js';
 
-export const TOPIC_PREFIX = Symbol('topic prefix');
+export const RUNS_SETTINGS = Symbol('runs settings');
+export interface RunsSettings {
+  prefix: string;
+  pipelines: ReadonlyMap<string, Pipeline>;
+}
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
 @Controller('v1/runs')
@@ -19,8 +27,53 @@ export class RunsController {
     @Inject(RunStore) private readonly store: RunStore,
     @Inject(RunParts) private readonly parts: RunParts,
     @Inject(KafkaClient) private readonly client: KafkaClient,
-    @Inject(TOPIC_PREFIX) private readonly prefix: string,
+    @Inject(FileRuns) private readonly fileRuns: FileRuns,
+    @Inject(RunActions) private readonly actions: RunActions,
+    @Inject(RUNS_SETTINGS) private readonly settings: RunsSettings,
   ) {}
+
+  /** A run of a file below `CAUDAL_DATA_DIR/files`: answered at once. */
+  @Post()
+  @HttpCode(202)
+  async begin(
+    @Query() query: QueryMap,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    checkQuery(query, []);
+    const body = await jsonBody(request, ['pipeline', 'file', 'save_to_db']);
+    const pipeline = this.settings.pipelines.get(textIn(body, 'pipeline'));
+    const file = textIn(body, 'file');
+    const saveToDb = booleanIn(body, 'save_to_db', true);
+    if (!pipeline) throw new Problem(404, 'unknown_pipeline', 'there is no pipeline of this name');
+    if (!this.store.writable) throw kafkaAway();
+    const begun = await this.fileRuns.start({ pipeline, file, saveToDb, source: 'file' });
+    const { duplicate } = begun;
+    const run = begun.kept ?? this.store.get(begun.run)!;
+    void reply.status(duplicate ? 200 : 202).header('location', `/v1/runs/${run.id}`);
+    return { ...(await shownRun(run, this.parts)), duplicate };
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(202)
+  async cancel(@Param('id') id: string, @Query() query: QueryMap, @Req() request: FastifyRequest): Promise<object> {
+    checkQuery(query, []);
+    await jsonBody(request, []);
+    const run = this.find(id);
+    if (!this.store.writable) throw kafkaAway();
+    return publicRun(await this.actions.cancel(run));
+  }
+
+  @Post(':id/retry')
+  @HttpCode(202)
+  async retry(@Param('id') id: string, @Query() query: QueryMap, @Req() request: FastifyRequest): Promise<object> {
+    checkQuery(query, []);
+    const body = await jsonBody(request, ['force', 'reason']);
+    const how = { force: booleanIn(body, 'force', false), reason: reasonOf(body.reason) };
+    const run = this.find(id);
+    if (!this.store.writable) throw kafkaAway();
+    return publicRun(await this.actions.retry(run, how));
+  }
 
   @Get()
   list(@Query() query: QueryMap): object {
@@ -54,7 +107,7 @@ export class RunsController {
     const run = this.find(id);
     const limit = integerOf(query, 'limit', { min: 1, max: 1000, fallback: 100 });
     const cursor = textOf(query, 'cursor', /^\d{1,18}$/, 'a next_cursor of an earlier answer');
-    const page = await readDeadLetters(this.client, this.prefix, run, {
+    const page = await readDeadLetters(this.client, this.settings.prefix, run, {
       limit,
       ...(cursor === undefined ? {} : { cursor: BigInt(cursor) }),
     });

@@ -109,6 +109,16 @@ function detached(request: IncomingMessage): Readable {
   return request.pipe(bytes);
 }
 
+/** The bytes of a file on the machine, by the rules of a body's. */
+export function fileBytes(
+  source: Readable,
+  limits: BodyLimits,
+  end: AbortSignal,
+  gzip: boolean,
+): AsyncGenerator<Buffer> {
+  return decoded(source, new Counter(limits.bodyBytes), limits, end, gzip);
+}
+
 /** The stream's bytes without gzip, counted and cut off at the limits. */
 async function* decoded(
   source: Readable,

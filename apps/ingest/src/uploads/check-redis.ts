@@ -1,5 +1,7 @@
-// First step of every run: Redis must answer, as the old job's health check did. Three tries, some seconds apart.
+// First step of every run: Redis must answer, as the old job's health check did. Three tries, some seconds apart, or as
+// the pipeline's `retries` says.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Retries } from '#contracts';
 
 export const REDIS_TRIES = 3;
 
@@ -10,10 +12,10 @@ export interface RedisCheck {
   done: Promise<void>;
 }
 
-/** Pings up to {@link REDIS_TRIES} times, `delayMs` apart; `onRetry` is told of each failure but the last. */
+/** Pings up to so many times, `delayMs` apart; `onRetry` is told of each failure but the last. */
 export function checkRedis(args: {
   ping: () => Promise<void>;
-  delayMs: number;
+  retries: Retries;
   /** Ends the waiting between two tries: `done` rejects. */
   stop: AbortSignal;
   onRetry: (error: Error) => void;
@@ -25,9 +27,9 @@ export function checkRedis(args: {
   const done = (async () => {
     let failure = await firstTry;
     for (let attempt = 1; failure !== null; attempt++) {
-      if (attempt >= REDIS_TRIES) throw failure;
+      if (attempt >= args.retries.attempts) throw failure;
       args.onRetry(failure);
-      await sleep(args.delayMs, undefined, { signal: args.stop });
+      await sleep(args.retries.delayMs, undefined, { signal: args.stop });
       failure = await args.ping().then(
         () => null,
         (error: unknown) => error as Error,

@@ -1,14 +1,16 @@
 // Between spool and queue: a file is checked (and Redis asked) while it arrives; once it is whole the verdict takes it to
 // its place: refused, failed, rehearsed, or in the line of its pipeline. New files and those from before a restart alike.
-import { LIMITS, type Pipeline, type RunError, type StoredRun } from '#contracts';
+import { ENDED_STATES, LIMITS, type Pipeline, type Retries, type RunError, type StoredRun } from '#contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rehearsal } from '../rehearsal/rehearse.js';
 import type { RunEvent } from '../runs/fold-run.js';
+import type { Checked } from '../runs/run-journal.js';
 import type { RunStore } from '../runs/run-store.js';
-import { checkRedis, type RedisCheck } from './check-redis.js';
+import { checkRedis, REDIS_TRIES, type RedisCheck } from './check-redis.js';
 import { gate, type GateResult } from './gate.js';
 import { Line } from './line.js';
 import type { RefusedRows } from './refused-rows.js';
+import { ONCE, withRetries } from './retries.js';
 import type { Spool, SpooledBody } from './spool.js';
 import type { UploadQueue } from './upload-queue.js';
 
@@ -27,6 +29,8 @@ export interface ExaminerOptions {
   /** Aborts when the service stops: runs that are under way stay open and go on after the restart. */
   stop: AbortSignal;
   log: ExaminerLog;
+  /** Told how much of the file has been checked. */
+  onChecking: (run: string, checked: Checked) => void;
   onChecked: (pipeline: string, rows: GateResult['rows']) => void;
 }
 
@@ -47,17 +51,33 @@ const RETRY_MS = 500;
 export class Examiner {
   private readonly checking = new Line(LIMITS.filesCheckedAtOnce);
   private readonly rehearsing = new Line(REHEARSALS_AT_ONCE);
+  /** Ends what is being done for a run that is cancelled; a run is here while it is examined. */
+  private readonly examining = new Map<string, AbortController>();
   private queued = 0;
 
   constructor(private readonly options: ExaminerOptions) {}
 
   /** Starts to check `body`, which may still grow. */
   begin(run: StoredRun, pipeline: Pipeline, body: SpooledBody, how: { askRedis: boolean }): Examination {
-    const redis = how.askRedis ? this.checkRedis(run.id) : null;
-    const checked = this.check(run, pipeline, body);
+    const cancelled = new AbortController();
+    this.examining.set(run.id, cancelled);
+    const stop = AbortSignal.any([this.options.stop, cancelled.signal]);
+    const redis = how.askRedis ? this.checkRedis(run.id, pipeline, stop) : null;
+    const checked = this.check(run, pipeline, body, stop);
     // Awaited in `conclude`, or not at all when the body fails first.
     checked.catch(() => undefined);
     return { checked, redis };
+  }
+
+  /** Ends a run of which nothing was published, whatever is being done for it. */
+  async cancel(id: string): Promise<void> {
+    const { store, spool, now } = this.options;
+    store.forgetFile(store.get(id)!);
+    const error = { code: 'cancelled', message: 'cancelled before anything was published', retriable: false };
+    const cancelled = store.apply(id, { type: 'ended', state: 'cancelled', error, at: now() });
+    this.examining.get(id)?.abort();
+    await cancelled;
+    await spool.remove(id);
   }
 
   /** Later numbers in the line are higher than `queued`. */
@@ -70,14 +90,25 @@ export class Examiner {
     try {
       await this.decide(id, pipeline, examination, turn);
     } catch (error) {
-      if (this.options.stop.aborted) return;
+      if (this.options.stop.aborted || this.isOver(id)) return;
       this.options.log.error({ err: error, run: id }, 'the run could not go on');
-      const message = 'an internal error; the log of the ingest service has the details; send the file again';
+      const message =
+        'an internal error; the log of the ingest service has the details; retry it or send the file again';
       await this.fail(id, { code: 'internal', message, retriable: true }).catch(() => undefined);
+    } finally {
+      this.examining.delete(id);
     }
   }
 
-  /** Ends the run as failed; its file is not known any more. A half-published one is interrupted instead. */
+  /** A body that did not become whole is not examined any more. */
+  letGo(id: string): void {
+    this.examining.delete(id);
+  }
+
+  /**
+   * Ends the run as failed; its file is not known any more, its body is kept for a retry when it is whole. A
+   * half-published one is interrupted instead.
+   */
   async fail(id: string, error: RunError): Promise<void> {
     const { store, spool, queues, now } = this.options;
     const run = store.get(id);
@@ -85,15 +116,32 @@ export class Examiner {
     if (queues.get(run.pipeline)?.progressOf(id)) {
       this.options.log.warn({ run: id, code: error.code }, 'a half-published run is interrupted');
       await store.apply(id, { type: 'interrupted', at: now() });
+      await spool.remove(id);
     } else {
       store.forgetFile(run);
       await store.apply(id, { type: 'ended', state: 'failed', error, at: now() });
+      if (run.internal.received) await spool.keepBody(id);
+      else await spool.remove(id);
     }
-    await spool.remove(id);
   }
 
-  private async check(run: StoredRun, pipeline: Pipeline, body: SpooledBody): Promise<GateResult> {
-    const { partitions, spool, now, stop, maxRows } = this.options;
+  private async check(run: StoredRun, pipeline: Pipeline, body: SpooledBody, stop: AbortSignal): Promise<GateResult> {
+    return withRetries({
+      retries: pipeline.retries ?? ONCE,
+      attempt: () => this.checkOnce(run, pipeline, body, stop),
+      onRetry: (error) => this.event(run.id, { type: 'step_retried', step: 'check', message: error.message }),
+      stop,
+    });
+  }
+
+  private async checkOnce(
+    run: StoredRun,
+    pipeline: Pipeline,
+    body: SpooledBody,
+    stop: AbortSignal,
+  ): Promise<GateResult> {
+    const { partitions, spool, onChecking, now, maxRows } = this.options;
+    let checked: Checked = { bytes: 0, rows: 0 };
     await this.checking.enter();
     try {
       this.event(run.id, { type: 'step_started', step: 'check', at: now() });
@@ -103,41 +151,55 @@ export class Examiner {
         createdAtMs: Date.parse(run.created_at),
         partitions,
         maxRows,
-        source: body.chunks(this.checking.outside),
+        source: counted(body.chunks(this.checking.outside), (bytes) => {
+          checked = { ...checked, bytes };
+        }),
         dialect: run.internal.dialect ?? null,
         typedPath: spool.typedPath(run.id),
         stop,
+        onRead: (rows) => {
+          checked = { ...checked, rows };
+          onChecking(run.id, checked);
+        },
       });
     } finally {
       this.checking.leave();
     }
   }
 
+  /** Cancelled, say: whatever was being done for it comes too late. */
+  private isOver(id: string): boolean {
+    const run = this.options.store.get(id);
+    return !run || ENDED_STATES.has(run.state);
+  }
+
   private async decide(id: string, pipeline: Pipeline, examination: Examination, turn: Promise<void>): Promise<void> {
     const { store, now, queues, stop, log } = this.options;
     const result = await examination.checked.catch(async (error: unknown) => {
-      if (stop.aborted) return null;
+      if (stop.aborted || this.isOver(id)) return null;
       log.error({ err: error, run: id }, 'checking failed');
       await this.fail(id, checkFailure(error));
       return null;
     });
-    if (!result) return;
+    if (!result || this.isOver(id)) return;
     this.options.onChecked(pipeline.name, result.rows);
     const { rows, checks, dialect } = result;
     this.event(id, { type: 'checked', rows, checks, dialect, at: now() });
-    if (result.refused) return this.refuse(id, result.refused);
+    if (result.refused && !isForced(store.get(id)!, result.refused)) return this.refuse(id, result.refused);
     try {
       await examination.redis?.done;
     } catch (error) {
-      if (stop.aborted) return;
-      const message = `Redis did not answer (${(error as Error).message}): start it, then send the file again`;
+      if (stop.aborted || this.isOver(id)) return;
+      const message = `Redis did not answer (${(error as Error).message}): start it, then retry the run or send the file again`;
       return this.fail(id, { code: 'redis_away', message, retriable: true });
     }
+    if (this.isOver(id)) return;
     if (!store.get(id)!.save_to_db) {
       void this.rehearse(id, pipeline);
       return;
     }
     await turn;
+    if (this.isOver(id)) return;
     // The order of the line is the order of these calls; it is durable before the answer.
     const queued = store.apply(id, { type: 'queued', order: ++this.queued });
     queues.get(pipeline.name)!.add(id);
@@ -147,11 +209,11 @@ export class Examiner {
   private async refuse(id: string, error: RunError): Promise<void> {
     const { store, spool, now, stop } = this.options;
     const range = await this.writeDeadLetters(store.get(id)!);
-    if (stop.aborted) return;
+    if (stop.aborted || this.isOver(id)) return;
     store.forgetFile(store.get(id)!);
     this.event(id, { type: 'dead_letters', range });
     await store.apply(id, { type: 'ended', state: 'rejected', error, at: now() });
-    await spool.remove(id);
+    await spool.keepBody(id);
   }
 
   /** While Kafka is away the verdict waits; repeated letters lie outside the range that the run keeps. */
@@ -173,12 +235,18 @@ export class Examiner {
     const { store, spool, rehearsal, now, stop, log } = this.options;
     await this.rehearsing.enter();
     try {
+      if (this.isOver(id)) return;
       this.event(id, { type: 'rehearsing', at: now() });
-      const { parts, late } = await rehearsal.run(store.get(id)!, pipeline, spool.typedPath(id));
+      const { parts, late } = await withRetries({
+        retries: pipeline.retries ?? ONCE,
+        attempt: () => rehearsal.run(store.get(id)!, pipeline, spool.typedPath(id), () => this.isOver(id)),
+        onRetry: ({ message }) => this.event(id, { type: 'step_retried', step: 'aggregate', message }),
+        stop,
+      });
       await store.apply(id, { type: 'rehearsed', parts, late, at: now() });
       await spool.remove(id);
     } catch (error) {
-      if (stop.aborted) return;
+      if (stop.aborted || this.isOver(id)) return;
       const known = error as { code?: string; retriable?: boolean; message: string };
       log.warn({ err: error, run: id }, 'rehearsal failed');
       await this.fail(id, {
@@ -191,12 +259,13 @@ export class Examiner {
     }
   }
 
-  private checkRedis(id: string): RedisCheck {
-    const { now, pingRedis, redisDelayMs, stop } = this.options;
+  private checkRedis(id: string, pipeline: Pipeline, stop: AbortSignal): RedisCheck {
+    const { now, pingRedis, redisDelayMs } = this.options;
+    const retries: Retries = pipeline.retries ?? { attempts: REDIS_TRIES, delayMs: redisDelayMs };
     this.event(id, { type: 'step_started', step: 'check_redis', at: now() });
     const check = checkRedis({
       ping: pingRedis,
-      delayMs: redisDelayMs,
+      retries,
       stop,
       onRetry: (error) => this.event(id, { type: 'step_retried', step: 'check_redis', message: error.message }),
     });
@@ -214,10 +283,29 @@ export class Examiner {
   }
 }
 
+/** A verdict of checks gives way to force; a file without a readable header has no rows to take. */
+function isForced(run: StoredRun, refused: RunError): boolean {
+  return run.forced !== undefined && refused.code === 'checks_failed';
+}
+
+/** The chunks, with the bytes handed on so far told after each. */
+async function* counted(chunks: AsyncGenerator<Buffer>, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    yield chunk;
+    bytes += chunk.length;
+    onBytes(bytes);
+  }
+}
+
 function checkFailure(error: unknown): RunError {
   if ((error as { code?: string }).code === 'ENOSPC') {
-    const message = 'the disk of the ingest service is full: free space, then send the file again';
+    const message = 'the disk of the ingest service is full: free space, then retry the run or send the file again';
     return { code: 'disk_full', message, retriable: true };
   }
-  return { code: 'check_failed', message: 'the file could not be read back: send it again', retriable: true };
+  return {
+    code: 'check_failed',
+    message: 'the file could not be read back: retry the run, or send it again',
+    retriable: true,
+  };
 }

@@ -41,6 +41,8 @@ export interface GateArgs {
   typedPath: string;
   /** The service is stopping: the pass ends with the signal's reason. */
   stop: AbortSignal;
+  /** Told of the records read so far, now and then. */
+  onRead?: (rows: number) => void;
 }
 
 export interface GateResult {
@@ -147,6 +149,7 @@ async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWr
       else reject(record.row, record.line, row.column, row.code, row.message, record.raw());
     }
     if (typed.pendingBytes > FLUSH_BYTES) await typed.flush();
+    args.onRead?.(counts.read);
     if (performance.now() - busySince > YIELD_AFTER_MS) {
       await yieldToEvents();
       args.stop.throwIfAborted();

@@ -1,6 +1,7 @@
 // The way of a file into ingest: recorded at its first byte, spooled and checked at the same time; once it is whole it is
 // known, or one that an interrupted run waits for, or new.
-import type { Pipeline, StoredRun } from '#contracts';
+import { ENDED_STATES, type Again, type Pipeline, type RunError, type RunSource, type StoredRun } from '#contracts';
+import { DateTime } from 'luxon';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
@@ -26,6 +27,8 @@ export interface Placed {
   /** Its run, or the earlier run of the same bytes. */
   run: string;
   duplicate: boolean;
+  /** What is kept of an earlier run that retention has deleted: the store does not know its id any more. */
+  kept?: StoredRun;
   /**
    * Resolves when the answer is known: the checks are through, or at once when Redis is away. Rejects with a
    * {@link Problem} (503) when Kafka does not take the run's changes.
@@ -33,11 +36,20 @@ export interface Placed {
   decided: Promise<void>;
 }
 
-interface Arriving {
+/** A file at the door, whichever way it came. */
+export interface Arriving {
   pipeline: Pipeline;
   saveToDb: boolean;
   fileName: string | null;
+  /** The file's own bytes; errors are {@link Problem}s. */
   bytes: AsyncIterable<Buffer>;
+  source: RunSource;
+  /** `yyyy-MM-dd`; default: today in the pipeline's zone. */
+  runDate?: string;
+  /** A known file is processed once more, as a new run. */
+  again?: { reason: string | null };
+  /** Told of the new run's id once Kafka has it. */
+  onRun?: (id: string) => void;
 }
 
 /** Bodies that stopped in the middle: they leave a failed run that says so. */
@@ -58,21 +70,35 @@ export class Intake {
       if (!first) throw new Problem(400, 'empty_body', 'the body has 0 bytes: send a CSV file with a header line');
       const run = this.newRun(arriving);
       await this.record(run);
-      return await this.spoolAndPlace(run, arriving.pipeline, withFirst(first, iterator));
+      arriving.onRun?.(run.id);
+      return await this.spoolAndPlace(run, arriving, withFirst(first, iterator));
     } finally {
       // Whatever ended this: nobody reads on.
       await iterator.return?.();
     }
   }
 
-  private newRun({ pipeline, fileName, saveToDb }: Arriving): StoredRun {
+  /** A run of a file that never came: it has failed, and says why. Throws a {@link Problem} (503) where Kafka is away. */
+  async refuse(arriving: Omit<Arriving, 'bytes'>, error: RunError): Promise<string> {
+    const run = this.newRun(arriving);
+    await this.record(run);
+    this.options.store.show(run.id);
+    await this.options.examiner.fail(run.id, error);
+    return run.id;
+  }
+
+  private newRun({ pipeline, fileName, saveToDb, source, runDate }: Omit<Arriving, 'bytes'>): StoredRun {
+    const createdAtMs = this.options.now();
     return newRun({
       id: this.nextId(),
       pipeline: pipeline.name,
       pipelineText: pipeline.text,
       fileName,
       saveToDb,
-      createdAtMs: this.options.now(),
+      createdAtMs,
+      source,
+      runDate: runDate ?? dayIn(pipeline.timeZone, createdAtMs),
+      ...(pipeline.notify ? { notifyOn: pipeline.notify.on } : {}),
     });
   }
 
@@ -99,8 +125,9 @@ export class Intake {
     }
   }
 
-  private async spoolAndPlace(run: StoredRun, pipeline: Pipeline, bytes: AsyncIterable<Buffer>): Promise<Placed> {
+  private async spoolAndPlace(run: StoredRun, arriving: Arriving, bytes: AsyncIterable<Buffer>): Promise<Placed> {
     const { store, spool, examiner, now } = this.options;
+    const { pipeline } = arriving;
     let body: SpooledBody;
     let sha256: string;
     let examination: Examination;
@@ -112,21 +139,26 @@ export class Intake {
     } catch (error) {
       throw await this.lost(run.id, error);
     }
-    return this.place(run.id, sha256, body, pipeline, examination);
+    return this.place(run.id, sha256, body, arriving, examination);
   }
 
-  /** The body did not become whole. What was cut off leaves a failed run; what should not have come leaves none. */
+  /**
+   * The body did not become whole. What was cut off leaves a failed run, and so does whatever ends a run that somebody
+   * has been told of; what should not have come leaves none.
+   */
   private async lost(id: string, error: unknown): Promise<Problem> {
     const { store, spool, examiner } = this.options;
+    examiner.letGo(id);
     await spool.remove(id).catch(() => undefined);
     const problem = error instanceof Problem ? error : diskProblem(error);
-    if (!CUT_OFF.has(problem.code)) {
+    if (problem.code === 'disk_full') await spool.dropKept().catch(() => undefined);
+    const { code, detail, status, headers } = problem;
+    if (!CUT_OFF.has(code) && !store.shown(id)) {
       store.remove(id);
       return problem;
     }
-    const { code, detail, status, headers } = problem;
     store.show(id);
-    await examiner.fail(id, { code, message: detail, retriable: true });
+    await examiner.fail(id, { code, message: detail, retriable: code !== 'too_large' });
     return new Problem(status, code, detail, { run: id }, headers);
   }
 
@@ -135,32 +167,54 @@ export class Intake {
     id: string,
     sha256: string,
     body: SpooledBody,
-    pipeline: Pipeline,
+    arriving: Arriving,
     examination: Examination,
   ): Promise<Placed> {
-    const { store, spool, examiner, recovery, now } = this.options;
-    const { save_to_db: saveToDb } = store.get(id)!;
+    const { store, examiner, recovery, now } = this.options;
+    const { pipeline, saveToDb } = arriving;
+    if (ENDED_STATES.has(store.get(id)!.state)) return this.cancelledMeanwhile(id, examination);
     const known = saveToDb ? store.knownFile(pipeline.name, sha256) : undefined;
-    if (known) {
-      const resumes = known.state === 'interrupted';
-      // At once: of several senders of the same bytes one resumes the run, the others find it in progress.
-      const resumed = resumes ? store.apply(known.id, { type: 'resumed', at: now() }) : null;
-      resumed?.catch(() => undefined);
-      // The check reads the body that is about to go: let it end first.
-      await examination.checked.catch(() => undefined);
-      store.remove(id);
-      if (resumes) return this.resume(known.id, id);
-      await spool.remove(id);
-      return { run: known.id, duplicate: true, decided: Promise.resolve() };
-    }
+    // What an interrupted run has begun is ended first, also when the file was sent to be processed again.
+    if (known && (!arriving.again || known.state === 'interrupted')) return this.placeKnown(id, known, examination);
     const received = store.apply(id, { type: 'received', sha256, bytes: body.bytes, at: now() });
     received.catch(() => undefined);
-    if (saveToDb) store.rememberFile(store.get(id)!);
+    if (known) {
+      // The mark stays with the earlier run: should this one be refused, the file is known all the same.
+      store
+        .apply(id, { type: 'again', again: againOf(pipeline, known.id, arriving.again!.reason) })
+        .catch(() => undefined);
+    } else if (saveToDb) store.rememberFile(store.get(id)!);
     store.show(id);
     const concluding = examiner.conclude(id, pipeline, examination, recovery.done);
     const redis = examination.redis!.first;
     const verdict = Promise.all([received, redis.then((answers) => (answers ? concluding : undefined))]);
     return { run: id, duplicate: false, decided: this.unlessAway(id, verdict) };
+  }
+
+  private async placeKnown(id: string, known: StoredRun, examination: Examination): Promise<Placed> {
+    const { store, spool, examiner, now } = this.options;
+    const resumes = known.state === 'interrupted';
+    // At once: of several senders of the same bytes one resumes the run, the others find it in progress.
+    const resumed = resumes ? store.apply(known.id, { type: 'resumed', at: now() }) : null;
+    resumed?.catch(() => undefined);
+    // The check reads the body that is about to go: let it end first.
+    await examination.checked.catch(() => undefined);
+    examiner.letGo(id);
+    if (store.shown(id)) {
+      const error = { code: 'duplicate', message: `run ${known.id} has the same bytes`, retriable: false };
+      await store.apply(id, { type: 'ended', state: 'cancelled', error, at: now() });
+    } else store.remove(id);
+    if (resumes) return this.resume(known.id, id);
+    await spool.remove(id);
+    const kept = store.get(known.id) ? {} : { kept: known };
+    return { run: known.id, duplicate: true, decided: Promise.resolve(), ...kept };
+  }
+
+  private async cancelledMeanwhile(id: string, examination: Examination): Promise<Placed> {
+    await examination.checked.catch(() => undefined);
+    this.options.examiner.letGo(id);
+    await this.options.spool.remove(id);
+    return { run: id, duplicate: false, decided: Promise.resolve() };
   }
 
   /** The same bytes for an interrupted run: it goes on, at the end of the queue, by the rules it began with. */
@@ -192,6 +246,21 @@ export class Intake {
       over.abort();
     }
   }
+}
+
+/** `yyyy-MM-dd` of a moment in an IANA zone. */
+export function dayIn(timeZone: string, ms: number): string {
+  return DateTime.fromMillis(ms, { zone: timeZone }).toFormat('yyyy-MM-dd');
+}
+
+/** What it means to process a known file once more. */
+function againOf(pipeline: Pipeline, of: string, reason: string | null): Again {
+  const views = pipeline.views.filter((view) => view.window.type !== 'upload').map((view) => view.name);
+  const message =
+    views.length === 0
+      ? `run ${of} has the same bytes; its results are replaced by the same ones`
+      : `run ${of} has the same bytes: in ${views.join(', ')} every row of the file counts once more`;
+  return { of, reason, counts_again_in: views, message };
 }
 
 function diskProblem(error: unknown): Problem {

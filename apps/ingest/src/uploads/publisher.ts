@@ -37,6 +37,7 @@ export class Publisher {
   private producer: TransactionalProducer | null = null;
   private progress = new Map<string, UploadProgress>();
   private lastSequence = 0;
+  private lastStreamTime: number | null = null;
   private generation: number | null = null;
   private forgotten: string[] = [];
 
@@ -74,6 +75,11 @@ export class Publisher {
   /** The runs that `uploads` still remembers: those that have ended meanwhile are to be forgotten. */
   knownRuns(): string[] {
     return [...this.progress.keys()];
+  }
+
+  /** Largest event time of the uploads that have ended, epoch ms; null before the first. */
+  get streamTime(): number | null {
+    return this.lastStreamTime;
   }
 
   nextSequence(): number {
@@ -118,6 +124,19 @@ export class Publisher {
     return progress;
   }
 
+  /**
+   * Tells every partition that a half-published upload is given up: its upload windows are dropped, what else its rows
+   * have changed stays. Resolves with the rows that were published; without any there is nothing to tell.
+   */
+  async abandon(run: string): Promise<number> {
+    const progress = this.progress.get(run);
+    if (!progress || progress.ended) return progress?.published ?? 0;
+    const records = controlRecords('cancel-upload', this.topics, run, progress, progress.next_row - 1);
+    this.forget(run);
+    await this.transact(records, () => []);
+    return progress.published;
+  }
+
   private restore(key: string, value: Buffer | null): void {
     if (value === null) {
       this.progress.delete(key);
@@ -125,8 +144,11 @@ export class Publisher {
     }
     const json: unknown = JSON.parse(value.toString());
     if (key === GENERATION_KEY) this.generation = (json as Generation).generation;
-    else if (key === SEQUENCE_KEY) this.lastSequence = (json as LastSequence).sequence;
-    else this.progress.set(key, json as UploadProgress);
+    else if (key === SEQUENCE_KEY) {
+      const { sequence, stream_time: streamTime = null } = json as LastSequence;
+      this.lastSequence = sequence;
+      this.lastStreamTime = streamTime;
+    } else this.progress.set(key, json as UploadProgress);
   }
 
   /** The first transaction ever: aggregator and writer are not ready before the generation exists. */
@@ -139,23 +161,39 @@ export class Publisher {
   }
 
   private async commit(run: string, batch: Batch): Promise<UploadProgress> {
+    const before = this.progress.get(run)?.published ?? 0;
+    let progress = batch.progressAfter([], this.topics.deadLetter);
+    const streamTime = progress.ended ? later(this.lastStreamTime, progress.stream_time) : this.lastStreamTime;
+    await this.transact(batch.records, (sent) => {
+      progress = batch.progressAfter(sent, this.topics.deadLetter);
+      const last: LastSequence = { sequence: progress.sequence, stream_time: streamTime };
+      return [this.uploadsRecord(SEQUENCE_KEY, last), this.uploadsRecord(run, progress)];
+    });
+    this.lastSequence = Math.max(this.lastSequence, progress.sequence);
+    this.lastStreamTime = streamTime;
+    this.progress.set(run, progress);
+    this.options.onTransaction?.(progress.published - before);
+    return progress;
+  }
+
+  /** One transaction: the records, what `uploads` is to say of them, and the tombstones of what was forgotten. */
+  private async transact(
+    records: readonly OutRecord[],
+    progressOf: (sent: readonly SentRange[]) => OutRecord[],
+  ): Promise<void> {
     if (!this.producer) throw new Error('publisher is not open: call open() first');
     const { forgotten } = this;
     this.forgotten = [];
     const transaction = await this.producer.begin();
-    const before = this.progress.get(run)?.published ?? 0;
-    const sent = await transaction.send(batch.records);
-    const progress = batch.progressAfter(sent, this.topics.deadLetter);
-    await transaction.send([
-      this.uploadsRecord(SEQUENCE_KEY, { sequence: progress.sequence } satisfies LastSequence),
-      this.uploadsRecord(run, progress),
-      ...forgotten.map((ended) => ({ topic: this.topics.uploads, partition: 0, key: ended, value: null })),
-    ]);
+    const sent = await transaction.send(records);
+    const tombstones = forgotten.map((ended) => ({
+      topic: this.topics.uploads,
+      partition: 0,
+      key: ended,
+      value: null,
+    }));
+    await transaction.send([...progressOf(sent), ...tombstones]);
     await transaction.commit();
-    this.lastSequence = Math.max(this.lastSequence, progress.sequence);
-    this.progress.set(run, progress);
-    this.options.onTransaction?.(progress.published - before);
-    return progress;
   }
 
   private uploadsRecord(key: string, value: object): OutRecord {
@@ -216,18 +254,7 @@ export class Batch {
   /** Every partition is told, also one without a row of this upload: windows close everywhere at the same place. */
   private control(kind: ControlKind, topics: PipelineTopics, run: string, row: number): void {
     const { progress } = this;
-    progress.rows_in_partition.forEach((rowsInPartition, partition) => {
-      const control = encodeControl({
-        kind,
-        upload: run,
-        row,
-        streamTime: progress.stream_time,
-        rowsInPartition,
-        rowsTotal: progress.published,
-        sequence: progress.sequence,
-      });
-      this.records.push({ topic: topics.rows, partition, ...control });
-    });
+    this.records.push(...controlRecords(kind, topics, run, progress, row));
   }
 
   progressAfter(sent: readonly SentRange[], deadLetterTopic: string): UploadProgress {
@@ -244,4 +271,24 @@ export class Batch {
       },
     };
   }
+}
+
+/** One control record for each partition of `rows`. */
+function controlRecords(
+  kind: ControlKind,
+  topics: PipelineTopics,
+  upload: string,
+  progress: UploadProgress,
+  row: number,
+): OutRecord[] {
+  return progress.rows_in_partition.map((rowsInPartition, partition) => {
+    const { stream_time: streamTime, published: rowsTotal, sequence } = progress;
+    const control = encodeControl({ kind, upload, row, streamTime, rowsInPartition, rowsTotal, sequence });
+    return { topic: topics.rows, partition, ...control };
+  });
+}
+
+function later(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.max(one, other);
 }

@@ -4,6 +4,7 @@ import { parsePipelineFile, type Pipeline, type StoredRun } from '#contracts';
 import type { RunStore } from '../runs/run-store.js';
 import type { Examiner } from './examiner.js';
 import type { Spool, SpooledBody } from './spool.js';
+import type { SpoolKeeper } from './spool-keeper.js';
 import type { UploadQueue } from './upload-queue.js';
 
 export interface RecoveryOptions {
@@ -12,6 +13,7 @@ export interface RecoveryOptions {
   queues: ReadonlyMap<string, UploadQueue>;
   pipelines: ReadonlyMap<string, Pipeline>;
   examiner: Examiner;
+  keeper: SpoolKeeper;
   now: () => number;
   stop: AbortSignal;
   log: { warn(fields: object, message: string): void };
@@ -47,11 +49,11 @@ export class Recovery {
   }
 
   private async recoverAll(): Promise<void> {
-    const { store, pipelines, log, stop, examiner } = this.options;
+    const { store, pipelines, log, stop, examiner, keeper } = this.options;
     const runs = store.unfinished();
     runs.sort((a, b) => (a.internal.queued_at ?? Infinity) - (b.internal.queued_at ?? Infinity));
     for (const run of runs) examiner.continueLine(run.internal.queued_at ?? 0);
-    await this.sweep();
+    await keeper.sweep();
     const here = runs.filter((run) => pipelines.has(run.pipeline));
     for (const { id: run, pipeline } of runs.filter((one) => !here.includes(one))) {
       log.warn({ run, pipeline }, 'the pipeline of an unfinished run is not here: it waits');
@@ -72,16 +74,6 @@ export class Recovery {
     return run.internal.queued_at !== null || queues.get(run.pipeline)!.progressOf(run.id) !== undefined;
   }
 
-  /** What no unfinished run needs is removed from the disk. */
-  private async sweep(): Promise<void> {
-    const { store, spool } = this.options;
-    for (const id of await spool.list()) {
-      const run = store.get(id);
-      // Asked now, not before: a new file may have come while the folder was read.
-      if (!run || run.ended_at !== null) await spool.remove(id);
-    }
-  }
-
   private async recover(run: StoredRun): Promise<void> {
     const { store, spool, queues, now, examiner } = this.options;
     const queue = queues.get(run.pipeline)!;
@@ -91,7 +83,7 @@ export class Recovery {
       await spool.remove(run.id);
       return store.foldReports(run.id);
     }
-    if (progress?.ended) {
+    if (progress?.ended || run.internal.abandoning) {
       queue.add(run.id);
       return;
     }

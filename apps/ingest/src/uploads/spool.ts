@@ -10,6 +10,8 @@ const READ_BYTES = 256 * 1024;
 /** All spooled bodies of one ingest. */
 export class Spool {
   private readonly bodies = new Map<string, SpooledBody>();
+  /** Bytes of the bodies that only wait for a retry, the oldest first: they give way to new ones. */
+  private readonly kept = new Map<string, number>();
 
   constructor(
     private readonly dir: string,
@@ -34,6 +36,7 @@ export class Spool {
   get bytes(): number {
     let bytes = 0;
     for (const body of this.bodies.values()) bytes += body.bytes;
+    for (const keptBytes of this.kept.values()) bytes += keptBytes;
     return bytes;
   }
 
@@ -43,6 +46,7 @@ export class Spool {
     const found = await stat(path).catch(() => null);
     if (!found) return null;
     const body = SpooledBody.whole(path, found.size);
+    this.kept.delete(run);
     this.bodies.set(run, body);
     return body;
   }
@@ -59,7 +63,26 @@ export class Spool {
     await syncFolder(this.dir);
   }
 
+  /** The body stays for a retry; what was made of it goes. */
+  async keepBody(run: string): Promise<void> {
+    const body = this.bodies.get(run) ?? (await this.existing(run));
+    this.bodies.delete(run);
+    if (body) this.kept.set(run, body.bytes);
+    await rm(this.typedPath(run), { force: true });
+  }
+
+  /** Whether only a retry would need it. */
+  keeps(run: string): boolean {
+    return this.kept.has(run);
+  }
+
+  /** Makes room: what was kept for a retry goes. */
+  async dropKept(): Promise<void> {
+    for (const run of this.kept.keys()) await this.remove(run);
+  }
+
   async remove(run: string): Promise<void> {
+    this.kept.delete(run);
     this.bodies.delete(run);
     await rm(this.folder(run), { recursive: true, force: true });
   }
@@ -70,6 +93,11 @@ export class Spool {
   }
 
   private assertRoom(bytes: number): void {
+    while (this.bytes + bytes > this.maxBytes) {
+      const [oldest] = this.kept.keys();
+      if (oldest === undefined) break;
+      this.remove(oldest).catch(() => undefined);
+    }
     if (this.bytes + bytes <= this.maxBytes) return;
     throw Object.assign(new Error(`the spool holds ${this.maxBytes} bytes at most`), { code: 'spool_full' });
   }

@@ -1,6 +1,6 @@
 // The queue with a publisher and a store that the test moves: order, retries, and when it gives up.
 import type { StoredRun, UploadProgress } from '#contracts';
-import { newRun, type RunEvent } from '../runs/fold-run.js';
+import { foldRun, newRun, type RunEvent } from '../runs/fold-run.js';
 import type { RunStore } from '../runs/run-store.js';
 import type { Publisher } from './publisher.js';
 import type { Spool } from './spool.js';
@@ -46,7 +46,12 @@ function setUp(failures: Error[] = []) {
   };
   const store = {
     get: (id: string) => runs.get(id),
-    apply: async (id: string, event: RunEvent) => void done.push(`${event.type} ${id}`),
+    apply: async (id: string, event: RunEvent) => {
+      done.push(`${event.type} ${id}`);
+      const run = foldRun(runs.get(id)!, event);
+      runs.set(id, run);
+      return run;
+    },
     foldReports: async () => undefined,
   };
   const queue = new UploadQueue({

@@ -47,7 +47,17 @@ export class UploadQueue {
     return this.options.publisher.progressOf(run);
   }
 
-  /** Puts a run that has passed its checks at the end of the line. */
+  /** Largest event time of the uploads that have ended, epoch ms; null before the first. */
+  get streamTime(): number | null {
+    return this.options.publisher.streamTime;
+  }
+
+  /** Uploads that stand in the line, the one that is being published included. */
+  get waitingUploads(): number {
+    return this.waiting.length + (this.working === null ? 0 : 1);
+  }
+
+  /** Puts a run that has passed its checks, or is to be given up, at the end of the line. */
   add(run: string): void {
     this.waiting.push(run);
     this.working ??= this.work();
@@ -81,13 +91,13 @@ export class UploadQueue {
     while (this.waiting.length > 0 && !this.stopping.signal.aborted) {
       const id = this.waiting.shift()!;
       const run = this.options.store.get(id);
-      if (run && !ENDED_STATES.has(run.state)) await this.publishWithRetries(run);
+      if (run && !ENDED_STATES.has(run.state)) await this.takeTurn(run);
     }
     this.working = null;
   }
 
   /** Never rejects. Later uploads wait until this one is out, or the process ends: their order is a promise. */
-  private async publishWithRetries(run: StoredRun): Promise<void> {
+  private async takeTurn(run: StoredRun): Promise<void> {
     const { log, now, onFatal } = this.options;
     const giveUpAt = now() + GIVE_UP_MS;
     const { signal } = this.stopping;
@@ -95,7 +105,8 @@ export class UploadQueue {
       try {
         if (reopen) await this.open();
         this.forgetEnded();
-        await this.publish(run);
+        if (run.internal.abandoning) await this.abandon(run);
+        else await this.publish(run);
         this.ready = true;
         return;
       } catch (error) {
@@ -120,12 +131,24 @@ export class UploadQueue {
     await store.apply(id, { type: 'interrupted', at: now() }).catch(() => undefined);
   }
 
+  private async abandon(run: StoredRun): Promise<void> {
+    const { publisher, store, now } = this.options;
+    const published = await publisher.abandon(run.id);
+    const message =
+      `given up half-way: its upload windows are dropped; the ${published} rows that were published stay in the rows ` +
+      'topic, and stay counted in all other views';
+    const error = { code: 'abandoned', message, retriable: false };
+    await store.apply(run.id, { type: 'ended', state: 'cancelled', error, at: now() });
+  }
+
   private async publish(run: StoredRun): Promise<void> {
     const { publisher, store, spool, expects, now } = this.options;
     const already = publisher.progressOf(run.id);
     const sequence = already?.ended ? already.sequence : publisher.nextSequence();
     // Durable before the first row: after a crash the sequence decides which reports count for this run.
-    await store.apply(run.id, { type: 'publishing', sequence, at: now() });
+    const { state } = await store.apply(run.id, { type: 'publishing', sequence, at: now() });
+    // Cancelled while the publisher was opened.
+    if (state !== 'publishing') return;
     const progress = await publisher.publish({
       run: run.id,
       typedPath: spool.typedPath(run.id),

@@ -5,12 +5,12 @@ import type { Pipeline } from '#contracts';
 import { callerOf } from '#runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { kafkaAway, Problem } from '../problem.js';
-import { booleanOf, checkQuery, integerOf, type Query as QueryMap } from '../query.js';
+import { booleanOf, checkQuery, integerOf, reasonOf, type Query as QueryMap } from '../query.js';
 import { answerOf, shownRun } from '../runs/answer.js';
 import { RunParts } from '../runs/run-parts.js';
 import { RunStore } from '../runs/run-store.js';
 import { openBody, type BodyLimits, type IncomingFile } from './body.js';
-import { Intake, type Placed } from './intake.js';
+import { Intake, type Arriving, type Placed } from './intake.js';
 import { Pace, type PaceLimits } from './pace.js';
 import { Quotas, type QuotaLimits } from './quotas.js';
 
@@ -47,19 +47,20 @@ export class UploadsController {
   ): Promise<object> {
     const pipeline = this.settings.pipelines.get(name);
     if (!pipeline) throw new Problem(404, 'unknown_pipeline', 'there is no pipeline of this name');
-    checkQuery(query, ['save_to_db', 'wait']);
+    checkQuery(query, ['save_to_db', 'wait', 'again', 'reason']);
     const saveToDb = booleanOf(query, 'save_to_db', true);
     const waitSeconds = integerOf(query, 'wait', { min: 0, max: 300, fallback: 0 });
+    const again = againOf(query);
     if (!this.store.writable) throw kafkaAway();
-    const placed = await this.receive(request, pipeline, saveToDb);
+    const placed = await this.receive(request, { pipeline, saveToDb, source: 'http', ...(again ? { again } : {}) });
     await placed.decided;
-    const run = (await this.store.ended(placed.run, waitSeconds * 1000, this.settings.stop))!;
+    const run = placed.kept ?? (await this.store.ended(placed.run, waitSeconds * 1000, this.settings.stop))!;
     const { status, headers } = answerOf(run, { duplicate: placed.duplicate, waited: waitSeconds > 0 });
     void reply.status(status).headers(headers);
     return { ...(await shownRun(run, this.parts)), duplicate: placed.duplicate };
   }
 
-  private async receive(request: FastifyRequest, pipeline: Pipeline, saveToDb: boolean): Promise<Placed> {
+  private async receive(request: FastifyRequest, how: Omit<Arriving, 'bytes' | 'fileName'>): Promise<Placed> {
     const { limits, stop } = this.settings;
     if (this.receiving >= limits.bodiesAtOnce) {
       const detail = 'too many files are being received: try again soon';
@@ -71,11 +72,19 @@ export class UploadsController {
     let file: IncomingFile | null = null;
     try {
       file = await openBody(request, limits, pace.signal);
-      return await this.intake.receive({ pipeline, saveToDb, fileName: file.fileName, bytes: file.bytes });
+      return await this.intake.receive({ ...how, fileName: file.fileName, bytes: file.bytes });
     } finally {
       pace.end();
       leave(file?.sent() ?? 0);
       this.settings.onBodies(--this.receiving);
     }
   }
+}
+
+/** `again=true&reason=...`: a known file is processed once more. */
+function againOf(query: QueryMap): { reason: string | null } | undefined {
+  const reason = reasonOf(query.reason);
+  if (booleanOf(query, 'again', false)) return { reason };
+  if (reason !== null) throw new Problem(400, 'bad_query', 'query parameter "reason" goes with again=true');
+  return undefined;
 }
