@@ -6,7 +6,7 @@ import { KafkaError, type KafkaClient, type KafkaRecord, type OutRecord } from '
 export type FaultPoint = 'begin' | 'send' | 'sendOffsets' | 'commit' | 'committed';
 
 /** Every topic has so many, most of them empty. */
-const PARTITIONS = 4;
+const PARTITIONS = 16;
 
 export class FakeKafka {
   readonly logs = new Map<string, KafkaRecord[]>();

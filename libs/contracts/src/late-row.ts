@@ -3,7 +3,7 @@ import type { Row } from './row.js';
 
 export interface LateRowWindow {
   readonly view: string;
-  /** Epoch ms. Of a session: the one that the row alone would make. */
+  /** Epoch ms. Of a session: the one that the row alone would make, or when that is open the closed one that it falls into. */
   readonly window: { readonly type: 'tumbling' | 'hopping' | 'session'; readonly start: number; readonly end: number };
   /** Watermark - window end: how far the watermark was past the window's end when the row came; 0 or more. */
   readonly lateByMs: number;

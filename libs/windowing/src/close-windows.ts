@@ -1,9 +1,10 @@
 // What is due when an upload ends or stream time moves: at most `limit` entries at a time, since it may be a million.
-import { changelogKey, encodeFeature, type EntryChange } from './entry-change.js';
+import { changelogKey, encodeEntry, encodeFeature, type EntryChange } from './entry-change.js';
 import { laterOf, watermarkMs } from './stream-time.js';
 import { assertCurrent, type GroupByState, type ViewState } from './view-state.js';
 import type { WindowId } from './window.js';
-import type { OpenEntry, WindowStore } from './window-store.js';
+import type { SessionEntry } from './session-store.js';
+import type { Entry, OpenEntry, WindowStore } from './window-store.js';
 
 export interface DueArgs {
   /** The upload that has ended, or null when only stream time moves. */
@@ -17,7 +18,7 @@ export interface DueArgs {
 }
 
 export interface Due {
-  /** Changelog deletions, with the final feature records of what closes. */
+  /** Changelog deletions (of some sessions, what stays of them), with the final feature records of what closes. */
   changes: EntryChange[];
   /** False: commit, then ask again. */
   done: boolean;
@@ -31,33 +32,39 @@ export function dueEntries(state: GroupByState, args: DueArgs): Due {
   const { revision } = state;
   const streamTime = laterOf(state.streamTime, args.streamTime);
   const changes: EntryChange[] = [];
-  const closed: { view: ViewState; id: WindowId; group: string }[] = [];
+  const closed: { view: ViewState; id: WindowId; group: string; rest: Entry | null }[] = [];
   let done = true;
   scan: for (const view of state.views) {
     const { name, window } = view.view;
+    const watermark = watermarkMs(window, streamTime);
     const dropped = window.type === 'upload' && args.cancelled === true;
-    for (const { id, group, entry } of dueIn(view, args.upload, streamTime)) {
+    for (const { id, group, entry } of dueIn(view, args.upload, watermark)) {
       if (closed.length >= args.limit) {
         done = false;
         break scan;
       }
-      closed.push({ view, id, group });
+      const wasClosed = view.sessions !== null && (entry as SessionEntry).isClosed;
+      const rest = view.sessions === null || wasClosed ? null : view.sessions.closed(id, group, watermark!);
+      closed.push({ view, id, group, rest });
       changes.push({
         changelogKey: changelogKey(name, group, id),
-        changelogValue: null,
-        feature: dropped ? null : encodeFeature(view, { id, group, entry, final: true, streamTime }),
+        changelogValue: rest === null ? null : encodeEntry(view, rest),
+        feature: dropped || wasClosed ? null : encodeFeature(view, { id, group, entry, final: true, streamTime }),
       });
     }
   }
   const commit = () => {
     assertCurrent(state, revision);
-    for (const { view, id, group } of closed) view.delete(id, group);
+    for (const { view, id, group, rest } of closed) {
+      if (rest === null) view.delete(id, group);
+      else view.put(id, group, rest);
+    }
     state.revision++;
   };
   return { changes, done, commit };
 }
 
-function dueIn({ view, store }: ViewState, upload: string | null, streamTime: number | null): Iterable<OpenEntry> {
-  if (view.window.type !== 'upload') return store.closedBy(watermarkMs(view.window, streamTime));
+function dueIn({ view, store }: ViewState, upload: string | null, watermark: number | null): Iterable<OpenEntry> {
+  if (view.window.type !== 'upload') return store.closedBy(watermark);
   return upload === null ? [] : (store as WindowStore).ofWindow(upload);
 }

@@ -3,7 +3,7 @@ import { decodeGroup, featureKey, type FeatureRecord, type FeatureValue } from '
 import type { JsonValue } from './aggregates/aggregate.js';
 import { WindowingError } from './errors.js';
 import type { ViewState } from './view-state.js';
-import type { SessionEntry } from './session-store.js';
+import { closedSession, type SessionEntry } from './session-store.js';
 import { parseWindowId, windowStartMs, type WindowId } from './window.js';
 import type { Entry } from './window-store.js';
 
@@ -59,7 +59,8 @@ export function retractionOf({ view, showsUpdates }: ViewState, startMs: number,
 export function encodeEntry({ aggregates, sessions }: ViewState, entry: Entry): string {
   let json = `[${JSON.stringify(entry.upload)}`;
   if (sessions !== null) {
-    const { endMs, floorMs, floorEpoch } = entry as SessionEntry;
+    const { endMs, floorMs, floorEpoch, isClosed } = entry as SessionEntry;
+    if (isClosed) return `[${endMs}]`;
     json += `,${endMs},${floorMs},${floorEpoch}`;
   }
   for (let i = 0; i < aggregates.length; i++) {
@@ -76,6 +77,9 @@ function jsonText(value: JsonValue | FeatureValue): string {
 /** Of what {@link encodeEntry} made, as text or parsed. Throws WindowingError `bad_changelog`. */
 export function decodeEntry({ aggregates, sessions }: ViewState, key: string, value: unknown): Entry {
   const parts = typeof value === 'string' ? parseJson(key, value) : value;
+  if (sessions !== null && Array.isArray(parts) && parts.length === 1 && Number.isSafeInteger(parts[0])) {
+    return closedSession(parts[0] as number);
+  }
   const before = sessions === null ? 1 : 4;
   const size = aggregates.length + before;
   if (!Array.isArray(parts) || typeof parts[0] !== 'string' || !hasSize(parts, size)) {
@@ -113,7 +117,12 @@ function decodeSpan(key: string, parts: readonly unknown[]): Omit<SessionEntry, 
     (floorMs === null || Number.isSafeInteger(floorMs)) &&
     Number.isSafeInteger(floorEpoch)
   ) {
-    return { endMs: endMs as number, floorMs: floorMs as number | null, floorEpoch: floorEpoch as number };
+    return {
+      endMs: endMs as number,
+      floorMs: floorMs as number | null,
+      floorEpoch: floorEpoch as number,
+      isClosed: false,
+    };
   }
   throw badChangelog(key, 'it has no end of its session');
 }

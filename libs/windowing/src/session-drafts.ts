@@ -1,9 +1,10 @@
 // The overlay of one step over one view's sessions. A row makes the session [time, time + gap), which becomes one with the
 // sessions that it overlaps; rows exactly `gap` apart only touch. What a session loses its start to is retracted.
 //
-// Lateness must not depend on the order of rows within their file. So a row whose own session is closed is judged by
-// the sessions of its group as they stood when the epoch (since the last control record) began: it is on time when it
-// would have joined one of them. Each entry carries what that takes, its floor. docs/decisions/0005-session-lateness.md
+// A row that falls into a closed session is late. So is one whose own session is closed, unless it joins an open one.
+// That must not depend on the order of rows within their file: such a row is judged by the open sessions as they stood
+// when the epoch (since the last control record) began. Each entry carries what that takes, its floor.
+// docs/decisions/0005-session-lateness.md
 import type { LateRowWindow, Row } from '#contracts';
 import { changeOf, retractionOf, type EntryChange } from './entry-change.js';
 import { firstWhere } from './first-where.js';
@@ -50,13 +51,13 @@ export class SessionDrafts {
     const endMs = row.time + gapMs;
     const of = this.draftsOf(group);
     const found = this.overlapped(of, row.time, endMs);
-    if (
-      watermarkMs !== null &&
-      endMs <= watermarkMs &&
-      !found.some(({ floorMs }) => floorMs !== null && floorMs < endMs)
-    ) {
-      const window = { type: 'session', start: row.time, end: endMs } as const;
-      return [{ view: this.state.view.name, window, lateByMs: watermarkMs - endMs }];
+    if (watermarkMs !== null) {
+      const closed = found.find(({ entry }) => entry.isClosed);
+      if (endMs > watermarkMs) {
+        if (closed !== undefined) return this.late(closed.startMs, closed.entry.endMs);
+      } else if (closed !== undefined || !found.some(({ floorMs }) => floorMs !== null && floorMs < endMs)) {
+        return this.late(row.time, endMs);
+      }
     }
     const entry = this.join(of, found, { startMs: row.time, endMs, upload });
     entry.upload = upload;
@@ -98,6 +99,11 @@ export class SessionDrafts {
         else this.state.put(id, group, entry);
       }
     }
+  }
+
+  private late(start: number, end: number): readonly LateRowWindow[] {
+    const window = { type: 'session', start, end } as const;
+    return [{ view: this.state.view.name, window, lateByMs: this.time.watermarkMs! - end }];
   }
 
   private draftsOf(group: string): GroupDrafts {
@@ -153,10 +159,12 @@ export class SessionDrafts {
   private draftOf(found: Found | undefined, span: { endMs: number; upload: string }): SessionEntry {
     const floorEpoch = this.time.epoch;
     if (found === undefined) {
-      return { ...this.state.newEntry(span.upload), endMs: span.endMs, floorMs: null, floorEpoch };
+      return { ...this.state.newEntry(span.upload), endMs: span.endMs, floorMs: null, floorEpoch, isClosed: false };
     }
     const { entry, isStored, floorMs } = found;
-    return isStored ? { ...this.state.cloneEntry(entry), endMs: entry.endMs, floorMs, floorEpoch } : entry;
+    return isStored
+      ? { ...this.state.cloneEntry(entry), endMs: entry.endMs, floorMs, floorEpoch, isClosed: false }
+      : entry;
   }
 
   /** A draft that was never stored leaves no trace; a stored session is retracted, unless its start is taken again. */

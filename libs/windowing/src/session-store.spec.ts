@@ -2,11 +2,18 @@
 import fc from 'fast-check';
 import { SessionStore, type SessionEntry } from './session-store.js';
 
-const entry = (endMs: number): SessionEntry => ({ upload: 'u', accumulators: [], endMs, floorMs: null, floorEpoch: 0 });
+const entry = (endMs: number): SessionEntry => ({
+  upload: 'u',
+  accumulators: [],
+  endMs,
+  floorMs: null,
+  floorEpoch: 0,
+  isClosed: false,
+});
 
 describe('SessionStore', () => {
   it('keeps the sessions of a group by start, replaces and deletes them', () => {
-    const store = new SessionStore(true);
+    const store = new SessionStore(3, true);
     for (const start of [20, 0, 10]) store.put(start, 'a', entry(start + 5));
     store.put(0, 'b', entry(3));
     store.put(10, 'a', entry(18));
@@ -29,7 +36,7 @@ describe('SessionStore', () => {
   });
 
   it('never closes anything where grace is unlimited', () => {
-    const store = new SessionStore(false);
+    const store = new SessionStore(3, false);
     store.put(0, 'a', entry(5));
     expect([...store.closedBy(null), ...store.closedBy(100)]).toEqual([]);
   });
@@ -43,7 +50,7 @@ describe('SessionStore', () => {
     });
     fc.assert(
       fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
-        const store = new SessionStore(true);
+        const store = new SessionStore(3, true);
         const model = new Map<string, { group: string; start: number; end: number }>();
         for (const { kind, start, by, group } of actions) {
           const known = model.get(`${group}${start}`);

@@ -1,5 +1,5 @@
-// The open sessions of one view: group -> its sessions by start. They never touch one another, so they are in the order
-// of their ends too.
+// The sessions of one view: group -> its sessions by start. No two overlap, so they are in the order of their ends too.
+// Closed ones stay, without their values, while a row may still come that would fall into them.
 import { firstWhere } from './first-where.js';
 import type { WindowId } from './window.js';
 import type { Entry, EntryStore, OpenEntry } from './window-store.js';
@@ -12,6 +12,8 @@ export interface SessionEntry extends Entry {
   floorMs: number | null;
   /** The epoch in which it was last written; in later ones its start is its floor. */
   floorEpoch: number;
+  /** It is final: rows that would fall into it are late. */
+  isClosed: boolean;
 }
 
 /** Stays the same object while its entry is replaced, so that the queue by end need not be searched. */
@@ -19,7 +21,7 @@ export interface Session {
   readonly group: string;
   readonly startMs: number;
   entry: SessionEntry;
-  /** Not after its end: where it stands in the queue. A session that has grown meanwhile is put back. */
+  /** Not after it is due: where it stands in the queue. A session that has grown meanwhile is put back. */
   dueMs: number;
   gone: boolean;
 }
@@ -31,13 +33,16 @@ export class SessionStore implements EntryStore<SessionEntry> {
   private sessions = 0;
 
   /** `closes`: false where grace is unlimited, so that nothing is ever due. */
-  constructor(private readonly closes: boolean) {}
+  constructor(
+    private readonly gapMs: number,
+    private readonly closes: boolean,
+  ) {}
 
   get size(): number {
     return this.sessions;
   }
 
-  /** The open sessions of a group, by start. To be read only. */
+  /** The sessions of a group, by start. To be read only. */
   of(group: string): readonly Session[] {
     return this.groups.get(group) ?? [];
   }
@@ -73,6 +78,15 @@ export class SessionStore implements EntryStore<SessionEntry> {
     this.sessions--;
   }
 
+  /** What stays of a session that closes now; null when no row can come any more that would fall into it. */
+  closed(id: WindowId, group: string, watermarkMs: number): SessionEntry | null {
+    const session = sessionAt(this.of(group), id as number)!;
+    const { endMs } = session.entry;
+    if (this.neededUntilMs(session, watermarkMs) <= watermarkMs) return null;
+    return closedSession(endMs);
+  }
+
+  /** Open sessions that end, and closed ones that are needed no more, by when that was. */
   *closedBy(watermarkMs: number | null): Generator<OpenEntry<SessionEntry>> {
     if (watermarkMs === null) return;
     const taken: Session[] = [];
@@ -80,8 +94,10 @@ export class SessionStore implements EntryStore<SessionEntry> {
       while (this.queue.length > 0 && this.queue[0]!.dueMs <= watermarkMs) {
         const session = this.dequeue();
         if (session.gone) continue;
-        if (session.entry.endMs > session.dueMs) {
-          session.dueMs = session.entry.endMs;
+        const { isClosed, endMs } = session.entry;
+        const dueMs = isClosed ? this.neededUntilMs(session, watermarkMs) : endMs;
+        if (dueMs > session.dueMs) {
+          session.dueMs = dueMs;
           this.enqueue(session);
           continue;
         }
@@ -96,8 +112,21 @@ export class SessionStore implements EntryStore<SessionEntry> {
 
   *[Symbol.iterator](): Generator<OpenEntry<SessionEntry>> {
     for (const list of this.groups.values()) {
-      for (const { startMs, group, entry } of list) yield { id: startMs, group, entry };
+      for (const { startMs, group, entry } of list) if (!entry.isClosed) yield { id: startMs, group, entry };
     }
+  }
+
+  /**
+   * A row that falls into a closed session would be on time otherwise only when its own session is open (then it is
+   * dated less than a gap before the watermark) or when it joins an open one, which begins less than a gap behind the
+   * closed one: such a one is there now, or may yet come until the watermark is two gaps past the end.
+   */
+  private neededUntilMs({ group, startMs, entry }: Session, watermarkMs: number): number {
+    const list = this.of(group);
+    const next = list[placeOf(list, startMs) + 1];
+    const untilMs = entry.endMs + 2 * this.gapMs;
+    const isBridged = next !== undefined && !next.entry.isClosed && next.startMs < entry.endMs + this.gapMs;
+    return isBridged && next.entry.endMs > watermarkMs ? Math.max(untilMs, next.entry.endMs) : untilMs;
   }
 
   private enqueue(session: Session): void {
@@ -129,6 +158,11 @@ export class SessionStore implements EntryStore<SessionEntry> {
     queue[at] = last;
     return first;
   }
+}
+
+/** All that is kept of a session once it is final. */
+export function closedSession(endMs: number): SessionEntry {
+  return { upload: '', accumulators: [], endMs, floorMs: null, floorEpoch: 0, isClosed: true };
 }
 
 /** A total order, so that what closes comes out the same in pieces and at once. */

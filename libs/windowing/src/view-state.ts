@@ -73,7 +73,7 @@ export class ViewState {
     const types = new Map(pipeline.columns.map((column) => [column.name, column.type]));
     const { window } = view;
     if (window.type === 'session') {
-      this.sessions = new SessionStore(window.graceMs !== null);
+      this.sessions = new SessionStore(window.gapMs, window.graceMs !== null);
       this.store = this.sessions;
     } else {
       this.windows = fixedWindows(window);
@@ -153,7 +153,8 @@ export class ViewState {
 
   private bytesOf(group: string, { accumulators }: Entry): number {
     let bytes = this.frameBytes + textBytes(group);
-    for (let i = 0; i < this.aggregates.length; i++) bytes += this.aggregates[i]!.bytes(accumulators[i]);
+    // A session that is closed has none any more.
+    for (let i = 0; i < accumulators.length; i++) bytes += this.aggregates[i]!.bytes(accumulators[i]);
     return bytes;
   }
 
