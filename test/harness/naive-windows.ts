@@ -50,9 +50,11 @@ export function naiveWindows(views: readonly NaiveView[], epochs: readonly Naive
     for (const { rows, streamTimeMs: stated } of epochs) {
       const watermark: number | null = watermarkOf(view.window, streamTimeMs);
       const before = new Map([...kept].map(([group, placed]) => [group, spansOf(view.window, placed)]));
+      const placedBefore = new Map(kept);
       for (const row of rows) {
         const closed = closedTo(row, view.window, watermark, {
           open: before.get(row.group) ?? [],
+          placed: placedBefore.get(row.group) ?? [],
           closed: closedSpans.get(row.group) ?? [],
         });
         for (const { start, end } of closed) {
@@ -119,7 +121,7 @@ function closedTo(
   row: NaiveRow,
   window: TimeWindowSpec,
   watermark: number | null,
-  sessions: { open: readonly Span[]; closed: readonly Span[] },
+  sessions: { open: readonly Span[]; placed: readonly Placed[]; closed: readonly Span[] },
 ): Span[] {
   if (watermark === null) return [];
   if (window.type !== 'session') return windowsAt(window, row.timeMs).filter(({ end }) => end <= watermark);
@@ -127,7 +129,16 @@ function closedTo(
   const overlaps = ({ start, end }: Span) => start < own.end && own.start < end;
   const closed = sessions.closed.filter(overlaps).sort((a, b) => a.start - b.start);
   if (own.end > watermark) return closed.slice(0, 1);
-  return closed.length > 0 || !sessions.open.some(overlaps) ? [own] : [];
+  const joins = sessions.open.some(
+    (span) => overlaps(span) && row.timeMs >= sinceOf(window, span, sessions.placed) - 2 * window.gapMs,
+  );
+  return closed.length > 0 || !joins ? [own] : [];
+}
+
+/** The earliest watermark at which a row of this open session, or of one behind it, came. */
+function sinceOf(window: TimeWindowSpec, { start }: Span, placed: readonly Placed[]): number {
+  const rows = placed.filter(({ row }) => row.timeMs >= start);
+  return Math.min(...rows.map(({ streamTimeMs }) => watermarkOf(window, streamTimeMs) ?? Number.NEGATIVE_INFINITY));
 }
 
 /** All windows that hold one of these rows. */

@@ -14,7 +14,7 @@ export interface EntryChange {
   /** `<view>` NUL `<group>` NUL `<window>`: start ms, the upload's id, or nothing for all_time. */
   changelogKey: string;
   /**
-   * `[upload, accumulator...]` as JSON, of a session `[upload, end, floor, floor's epoch, accumulator...]`; where contributions of
+   * `[upload, accumulator...]` as JSON, of a session `[upload, end, floor, floor's epoch, since, accumulator...]`; where contributions of
    * several sources are merged their stream time stands behind. Null deletes.
    */
   changelogValue: string | null;
@@ -59,9 +59,9 @@ export function retractionOf({ view, showsUpdates }: ViewState, startMs: number,
 export function encodeEntry({ aggregates, sessions }: ViewState, entry: Entry): string {
   let json = `[${JSON.stringify(entry.upload)}`;
   if (sessions !== null) {
-    const { endMs, floorMs, floorEpoch, isClosed } = entry as SessionEntry;
+    const { endMs, floorMs, floorEpoch, sinceMs, isClosed } = entry as SessionEntry;
     if (isClosed) return `[${endMs}]`;
-    json += `,${endMs},${floorMs},${floorEpoch}`;
+    json += `,${endMs},${floorMs},${floorEpoch},${sinceMs}`;
   }
   for (let i = 0; i < aggregates.length; i++) {
     json += `,${jsonText(aggregates[i]!.encode(entry.accumulators[i]))}`;
@@ -80,7 +80,7 @@ export function decodeEntry({ aggregates, sessions }: ViewState, key: string, va
   if (sessions !== null && Array.isArray(parts) && parts.length === 1 && Number.isSafeInteger(parts[0])) {
     return closedSession(parts[0] as number);
   }
-  const before = sessions === null ? 1 : 4;
+  const before = sessions === null ? 1 : 5;
   const size = aggregates.length + before;
   if (!Array.isArray(parts) || typeof parts[0] !== 'string' || !hasSize(parts, size)) {
     throw badChangelog(key, `its value is not an upload and ${aggregates.length} accumulators`);
@@ -111,18 +111,10 @@ function hasSize(parts: readonly unknown[], size: number): boolean {
 }
 
 function decodeSpan(key: string, parts: readonly unknown[]): Omit<SessionEntry, keyof Entry> {
-  const [, endMs, floorMs, floorEpoch] = parts;
-  if (
-    Number.isSafeInteger(endMs) &&
-    (floorMs === null || Number.isSafeInteger(floorMs)) &&
-    Number.isSafeInteger(floorEpoch)
-  ) {
-    return {
-      endMs: endMs as number,
-      floorMs: floorMs as number | null,
-      floorEpoch: floorEpoch as number,
-      isClosed: false,
-    };
+  const [, endMs, floorMs, floorEpoch, sinceMs] = parts as [unknown, number, number | null, number, number | null];
+  const isTime = (time: number | null) => time === null || Number.isSafeInteger(time);
+  if (Number.isSafeInteger(endMs) && isTime(floorMs) && Number.isSafeInteger(floorEpoch) && isTime(sinceMs)) {
+    return { endMs, floorMs, floorEpoch, sinceMs, isClosed: false };
   }
   throw badChangelog(key, 'it has no end of its session');
 }

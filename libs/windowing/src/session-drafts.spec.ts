@@ -74,13 +74,13 @@ describe('SessionDrafts', () => {
     expect([one.entries, one.records]).toEqual([2, 4]);
     expect(written(one.changes())).toEqual([
       ['20000', null, null],
-      ['5000', '["u1",30000,null,0,3]', '5000-30000'],
+      ['5000', '["u1",30000,null,0,null,3]', '5000-30000'],
     ]);
     one.applyRow(at(-1));
     expect(written(one.changes())).toEqual([
       ['5000', null, null],
       ['20000', null, null],
-      ['-1000', '["u1",30000,null,0,4]', '-1000-30000'],
+      ['-1000', '["u1",30000,null,0,null,4]', '-1000-30000'],
     ]);
     expect(one.changes().map(({ feature }) => feature!.value === null)).toEqual([true, true, false]);
     expect([one.entries, one.records]).toEqual([3, 6]);
@@ -93,7 +93,7 @@ describe('SessionDrafts', () => {
     one.applyRow(at(20));
     one.applyRow(at(12));
     one.applyRow(at(5));
-    expect(written(one.changes())).toEqual([['5000', '["u1",30000,null,0,3]', '5000-30000']]);
+    expect(written(one.changes())).toEqual([['5000', '["u1",30000,null,0,null,3]', '5000-30000']]);
     expect([one.entries, one.records]).toEqual([1, 2]);
   });
 
@@ -121,7 +121,13 @@ describe('SessionDrafts', () => {
     one.commit();
     expect([...restored.results()]).toEqual([...groupBy.results()]);
     const [key] = one.changes().map(({ changelogKey }) => changelogKey);
-    for (const bad of ['["u1",1]', '["u1","5",null,0,1]', '["u1",5,"x",0,1]', '["u1",5,1,null,1]']) {
+    for (const bad of [
+      '["u1",1]',
+      '["u1","5",null,0,null,1]',
+      '["u1",5,"x",0,null,1]',
+      '["u1",5,1,null,null,1]',
+      '["u1",5,1,0,"x",1]',
+    ]) {
       expect(() => restored.restore(key!, bad)).toThrow(expect.objectContaining({ code: 'bad_changelog' }));
     }
   });
@@ -173,5 +179,67 @@ describe('late rows of sessions', () => {
     pass(groupBy, 30);
     expect(step(groupBy, 12)).toBe(0); // the session began at 19 when this file began
     expect(sessions(groupBy)).toEqual([[12, 38, 3]]);
+  });
+
+  it('are those too that fall into a closed session, though their own is open', () => {
+    const groupBy = new GroupBy(pipeline);
+    step(groupBy, 0);
+    pass(groupBy, 12);
+    const one = groupBy.beginStep();
+    expect(one.applyRow(at(5))).toEqual([
+      { view: 'visitas', window: { type: 'session', start: 0, end: 10_000 }, lateByMs: 2_000 },
+    ]);
+    expect(one.applyRow(at(10))).toEqual([]); // it only touches the closed one
+    one.commit();
+    expect(sessions(groupBy)).toEqual([[10, 20, 1]]);
+  });
+
+  it('are known as long as they may come: two gaps, or while an open session follows', () => {
+    const groupBy = new GroupBy(pipeline);
+    step(groupBy, 0);
+    expect(written(pass(groupBy, 12))).toEqual([['0', '[10000]', '0-10000']]);
+    expect([groupBy.size, sessions(groupBy)]).toEqual([1, []]);
+    step(groupBy, 10, 19, 28, 37, 46); // 10 to 56
+    expect(pass(groupBy, 40)).toEqual([]);
+    // It would join the open session, had the closed one not been before.
+    expect(step(groupBy, 5)).toBe(1);
+    expect(written(pass(groupBy, 56))).toEqual([
+      ['0', null, null],
+      ['10000', '[56000]', '10000-56000'],
+    ]);
+    expect(written(pass(groupBy, 75))).toEqual([]);
+    expect(written(pass(groupBy, 76))).toEqual([['10000', null, null]]);
+    expect(groupBy.size).toBe(0);
+  });
+
+  it('need nothing to be kept where the watermark has gone far beyond', () => {
+    const groupBy = new GroupBy(pipeline);
+    step(groupBy, 0);
+    expect(written(pass(groupBy, 30))).toEqual([['0', null, '0-10000']]);
+    expect(groupBy.size).toBe(0);
+  });
+
+  it('are known after a restart', () => {
+    const groupBy = new GroupBy(pipeline);
+    step(groupBy, 0);
+    const restored = new GroupBy(pipeline);
+    for (const { changelogKey, changelogValue } of pass(groupBy, 12)) restored.restore(changelogKey, changelogValue);
+    restored.advanceStreamTime(12_000);
+    expect(step(restored, 5)).toBe(1);
+  });
+
+  it('never reach a session that is forgotten, in however many files they come nearer to it', () => {
+    const groupBy = new GroupBy(pipeline);
+    step(groupBy, 0);
+    pass(groupBy, 30); // [0, 10) is closed and forgotten
+    step(groupBy, 20.5, 30, 39, 48);
+    pass(groupBy, 31);
+    expect(step(groupBy, 11)).toBe(0);
+    pass(groupBy, 31);
+    expect(step(groupBy, 10)).toBe(0); // exactly two gaps before the watermark at which the open one began
+    expect(step(groupBy, 9.999)).toBe(1);
+    pass(groupBy, 31);
+    expect(step(groupBy, 5)).toBe(1);
+    expect(sessions(groupBy)).toEqual([[10, 58, 6]]);
   });
 });

@@ -55,7 +55,7 @@ export class SessionDrafts {
       const closed = found.find(({ entry }) => entry.isClosed);
       if (endMs > watermarkMs) {
         if (closed !== undefined) return this.late(closed.startMs, closed.entry.endMs);
-      } else if (closed !== undefined || !found.some(({ floorMs }) => floorMs !== null && floorMs < endMs)) {
+      } else if (closed !== undefined || !found.some((one) => this.takes(one, row.time))) {
         return this.late(row.time, endMs);
       }
     }
@@ -101,6 +101,13 @@ export class SessionDrafts {
     }
   }
 
+  /** Whether an open session takes a row whose own session is closed. */
+  private takes({ floorMs, entry: { sinceMs } }: Found, timeMs: number): boolean {
+    const { gapMs } = this.time;
+    if (floorMs === null || floorMs >= timeMs + gapMs) return false;
+    return sinceMs === null || timeMs >= sinceMs - 2 * gapMs;
+  }
+
   private late(start: number, end: number): readonly LateRowWindow[] {
     const window = { type: 'session', start, end } as const;
     return [{ view: this.state.view.name, window, lateByMs: this.time.watermarkMs! - end }];
@@ -140,11 +147,12 @@ export class SessionDrafts {
     span: { startMs: number; endMs: number; upload: string },
   ): SessionEntry {
     const [first, ...others] = found;
-    const entry = this.draftOf(first, span);
+    const entry = this.draftOf(of, first, span);
     entry.endMs = Math.max(entry.endMs, span.endMs);
     for (const other of others) {
       this.state.mergeEntry(entry, other.entry);
       entry.endMs = Math.max(entry.endMs, other.entry.endMs);
+      entry.sinceMs = earlierOf(entry.sinceMs, other.entry.sinceMs);
       if (other.floorMs !== null) entry.floorMs = Math.min(entry.floorMs ?? other.floorMs, other.floorMs);
     }
     const startMs = found.reduce((least, other) => Math.min(least, other.startMs), span.startMs);
@@ -156,15 +164,32 @@ export class SessionDrafts {
     return entry;
   }
 
-  private draftOf(found: Found | undefined, span: { endMs: number; upload: string }): SessionEntry {
+  private draftOf(of: GroupDrafts, found: Found | undefined, span: { endMs: number; upload: string }): SessionEntry {
     const floorEpoch = this.time.epoch;
     if (found === undefined) {
-      return { ...this.state.newEntry(span.upload), endMs: span.endMs, floorMs: null, floorEpoch, isClosed: false };
+      const sinceMs = this.sinceOfNext(of, span.endMs);
+      return {
+        ...this.state.newEntry(span.upload),
+        endMs: span.endMs,
+        floorMs: null,
+        floorEpoch,
+        sinceMs,
+        isClosed: false,
+      };
     }
     const { entry, isStored, floorMs } = found;
-    return isStored
-      ? { ...this.state.cloneEntry(entry), endMs: entry.endMs, floorMs, floorEpoch, isClosed: false }
-      : entry;
+    if (!isStored) return entry;
+    const { endMs, sinceMs } = entry;
+    return { ...this.state.cloneEntry(entry), endMs, floorMs, floorEpoch, sinceMs, isClosed: false };
+  }
+
+  /** So that a group's sessions never began earlier than those before them: then rows may come in any order. */
+  private sinceOfNext({ drafts, stored, touched }: GroupDrafts, endMs: number): number | null {
+    let at = firstWhere(stored, ({ startMs }) => startMs >= endMs);
+    while (at < stored.length && touched.has(stored[at]!.startMs)) at++;
+    const draft = drafts[firstWhere(drafts, ({ startMs }) => startMs >= endMs)];
+    const next = [stored[at], draft].filter((one) => one !== undefined).sort((a, b) => a.startMs - b.startMs)[0];
+    return next === undefined ? this.time.watermarkMs : next.entry.sinceMs;
   }
 
   /** A draft that was never stored leaves no trace; a stored session is retracted, unless its start is taken again. */
@@ -179,4 +204,9 @@ export class SessionDrafts {
     if (!touched.has(startMs)) this.entries++;
     touched.set(startMs, entry);
   }
+}
+
+/** Null is before all. */
+function earlierOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.min(a, b);
 }

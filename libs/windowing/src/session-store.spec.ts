@@ -8,6 +8,7 @@ const entry = (endMs: number): SessionEntry => ({
   endMs,
   floorMs: null,
   floorEpoch: 0,
+  sinceMs: null,
   isClosed: false,
 });
 

@@ -12,6 +12,11 @@ export interface SessionEntry extends Entry {
   floorMs: number | null;
   /** The epoch in which it was last written; in later ones its start is its floor. */
   floorEpoch: number;
+  /**
+   * The watermark when it began, or of the open session behind it if that began earlier; null: there was none. Rows more
+   * than two gaps before it do not join: what has closed there may be forgotten.
+   */
+  sinceMs: number | null;
   /** It is final: rows that would fall into it are late. */
   isClosed: boolean;
 }
@@ -117,16 +122,15 @@ export class SessionStore implements EntryStore<SessionEntry> {
   }
 
   /**
-   * A row that falls into a closed session would be on time otherwise only when its own session is open (then it is
-   * dated less than a gap before the watermark) or when it joins an open one, which begins less than a gap behind the
-   * closed one: such a one is there now, or may yet come until the watermark is two gaps past the end.
+   * All closed sessions of a group lie before its open ones. The last of them is needed while an open one follows: rows
+   * that would join that one from before may come in any number of uploads. With none it is needed until a session that
+   * begins (less than a gap before the watermark) lies so far behind it that {@link SessionEntry.sinceMs} keeps them apart.
    */
   private neededUntilMs({ group, startMs, entry }: Session, watermarkMs: number): number {
     const list = this.of(group);
-    const next = list[placeOf(list, startMs) + 1];
+    const next = list[placeOf(list, startMs) + 1]?.entry;
     const untilMs = entry.endMs + 2 * this.gapMs;
-    const isBridged = next !== undefined && !next.entry.isClosed && next.startMs < entry.endMs + this.gapMs;
-    return isBridged && next.entry.endMs > watermarkMs ? Math.max(untilMs, next.entry.endMs) : untilMs;
+    return next !== undefined && !next.isClosed && next.endMs > watermarkMs ? Math.max(untilMs, next.endMs) : untilMs;
   }
 
   private enqueue(session: Session): void {
@@ -162,7 +166,7 @@ export class SessionStore implements EntryStore<SessionEntry> {
 
 /** All that is kept of a session once it is final. */
 export function closedSession(endMs: number): SessionEntry {
-  return { upload: '', accumulators: [], endMs, floorMs: null, floorEpoch: 0, isClosed: true };
+  return { upload: '', accumulators: [], endMs, floorMs: null, floorEpoch: 0, sinceMs: null, isClosed: true };
 }
 
 /** A total order, so that what closes comes out the same in pieces and at once. */
