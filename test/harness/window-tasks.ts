@@ -4,6 +4,7 @@ import { encodeControl, parseFeatureKey, pipelineTopics, type FeatureRecord, typ
 import { KafkaError, partitionForKey, type KafkaRecord, type TaskContext } from '#kafka';
 import { AggregatorMetrics } from '#runtime';
 import { GroupByTask } from '../../apps/aggregator/src/group-by.task.js';
+import { StateBudget } from '../../apps/aggregator/src/state-budget.js';
 import { FakeKafka, type FaultPoint } from './fake-kafka.js';
 import type { NaiveEpoch, NaiveResult, NaiveRow } from './naive-windows.js';
 
@@ -87,7 +88,9 @@ function fill(kafka: FakeKafka, { pipeline, partitions, uploads, watermarkEvery 
 async function runTask(kafka: FakeKafka, run: WindowRun, partition: number): Promise<void> {
   const { pipeline, partitions } = run;
   const topic = pipelineTopics(PREFIX, pipeline.name).rows;
-  const task = new GroupByTask({ client: kafka.client(), prefix: PREFIX, pipeline, partition, partitions, metrics });
+  const share = new StateBudget(Number.POSITIVE_INFINITY).share('rows');
+  const place = { client: kafka.client(), prefix: PREFIX, pipeline, partition, partitions };
+  const task = new GroupByTask({ ...place, metrics, share });
   const input = kafka.log(topic, partition);
   for (;;) {
     try {
