@@ -61,7 +61,7 @@ describe('kill -9 while rows flow', () => {
       const service = stack.service('aggregator');
       await service.kill();
       await uploads.send(uploads.make({ seed: random.below(2 ** 31), rows: 5_000 }));
-      service.start([], { CAUDAL_TEST_FAULT: `kill:Fetch:after:${random.between(2, 6)}:InitProducerId` });
+      service.start([], { CAUDAL_TEST_FAULT: `kill:Restore:after:${random.between(1, 4)}` });
       expect(await service.exited(60_000)).toBe('SIGKILL');
       service.start();
       await expectExact();

@@ -79,6 +79,36 @@ describe('SIGSTOP past the session timeout, take-over, SIGCONT', () => {
   });
 });
 
+describe('SIGSTOP of the active ingest in the middle of publishing, take-over, SIGCONT', () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await open({ ingest: INJECTOR });
+  }, 120_000);
+  afterAll(async () => bench?.stack.stop(), 60_000);
+
+  // The other ingest finds the body in the spool and goes on where the log ends; the zombie can commit nothing, and ends.
+  faultCase('publishes every row once, and the zombie ends', async ({ random }) => {
+    const { stack, uploads, oracle } = bench;
+    const zombie = stack.service('ingest');
+    const upload = uploads.make({ seed: random.below(2 ** 31), rows: ROWS });
+    const armed = await arm(stack, zombie, `stop:EndTxn:before:${random.between(3, 6)}`);
+    const unheard = uploads.send(upload).catch(() => undefined); // its answer may be lost with the zombie
+    await armed.fired();
+    const successor = await stack.add('ingest');
+    stack.services.splice(stack.services.indexOf(successor), 1);
+    stack.services.unshift(successor); // from now on the stack talks to this one
+    await successor.ready();
+    await uploads.send(upload); // known, or begun anew
+    await uploads.ended();
+    zombie.signal('SIGCONT');
+    await zombie.exited(30_000);
+    await unheard;
+    stack.services.splice(stack.services.indexOf(zombie), 1);
+    await uploads.ended();
+    expect(await oracle.check()).toEqual([]);
+  });
+});
+
 describe('the same with transactions off', () => {
   let bench: Bench | undefined;
   afterEach(async () => bench?.stack.stop(), 60_000);

@@ -1,12 +1,11 @@
 // Kafka and Redis that die, come back, or come back empty, under services that are never touched: they go on by
 // themselves. Both are this file's own.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Oracle, startAudited } from '../harness/oracle.js';
-import { type Stack, until } from '../harness/stack.js';
+import { startScript } from '../harness/start-script.js';
+import { freePort, type Stack, until } from '../harness/stack.js';
 import { faultCase, Uploads } from './fault-case.js';
 
 interface Store {
@@ -23,25 +22,12 @@ let stack: Stack;
 let oracle: Oracle;
 let uploads: Uploads;
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** The starters of `npm start` are plain scripts: they have no types. */
-async function script<Module>(name: string): Promise<Module> {
-  return (await import(pathToFileURL(join(process.cwd(), 'scripts', name)).href)) as Module;
-}
-
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'caudal-stores-'));
-  const { startKafka } = await script<{ startKafka: Start<{ controllerPort: number }, { brokers: string }> }>(
+  const { startKafka } = await startScript<{ startKafka: Start<{ controllerPort: number }, { brokers: string }> }>(
     'native-kafka.mjs',
   );
-  const { startRedis } = await script<{ startRedis: Start<object, { url: string }> }>('native-redis.mjs');
+  const { startRedis } = await startScript<{ startRedis: Start<object, { url: string }> }>('native-redis.mjs');
   redis = await startRedis({ stateDir: join(dir, 'redis'), port: await freePort() });
   const controllerPort = await freePort();
   kafka = await startKafka({ stateDir: join(dir, 'kafka'), port: await freePort(), controllerPort });

@@ -10,7 +10,6 @@ import { join } from 'node:path';
 
 const kafkaRequests = new Map([
   [0, 'Produce'],
-  [1, 'Fetch'],
   [8, 'OffsetCommit'],
   [22, 'InitProducerId'],
   [24, 'AddPartitionsToTxn'],
@@ -18,6 +17,8 @@ const kafkaRequests = new Map([
   [26, 'EndTxn'],
   [28, 'TxnOffsetCommit'],
 ]);
+/** A fetch of a changelog is a restore: nobody reads it otherwise. */
+const fetch = 1;
 const clientId = 'caudal-';
 const file = (kind) => join(process.env.CAUDAL_STATE_DIR ?? '.', `${kind}-${process.pid}`);
 
@@ -34,6 +35,7 @@ function kafkaRequest(chunk) {
   if (!Buffer.isBuffer(chunk) || chunk.length < 14 + clientId.length) return undefined;
   if (chunk.readInt32BE(0) !== chunk.length - 4) return undefined;
   if (chunk.toString('latin1', 14, 14 + clientId.length) !== clientId) return undefined;
+  if (chunk.readInt16BE(4) === fetch) return chunk.includes('changelog') ? 'Restore' : undefined;
   return kafkaRequests.get(chunk.readInt16BE(4));
 }
 

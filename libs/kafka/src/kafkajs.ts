@@ -1,7 +1,7 @@
 // The one door to kafkajs: its public face, and the internals that the patches and the group-less reader need.
 // kafkajs is CommonJS and its last release is 2.2.4; every internal used here was read in that version.
 import { createRequire } from 'node:module';
-import type { Kafka } from 'kafkajs';
+import type { Kafka, Producer, ProducerConfig } from 'kafkajs';
 
 const require = createRequire(import.meta.url);
 
@@ -56,8 +56,9 @@ export interface RawBroker {
   }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
 }
 
-/** The part of kafkajs' Cluster that the reader uses. */
+/** The part of kafkajs' Cluster that the reader and the producers use. */
 export interface RawCluster {
+  brokerPool: { metadata: { brokers: unknown[] } | null };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
@@ -73,12 +74,34 @@ export interface RawCluster {
 
 export const READ_COMMITTED = 1;
 
-/** A connection pool of its own for one group-less reader: another reader's deleted topic cannot disturb it. */
-export function createReaderCluster(kafka: Kafka): RawCluster {
+type CreateCluster = (options: object) => RawCluster;
+
+/** Where kafkajs keeps the function that makes a client's connection pools. */
+function createClusterSymbol(kafka: Kafka): symbol {
   const symbol = Object.getOwnPropertySymbols(kafka).find((s) => s.description === 'private:Kafka:createCluster');
   if (symbol === undefined)
     throw new Error(`kafkajs has no createCluster any more: libs/kafka is for ${KAFKAJS_VERSION}`);
-  const create = (kafka as unknown as Record<symbol, (options: object) => RawCluster>)[symbol];
-  if (create === undefined) throw new Error('kafkajs createCluster is empty');
+  return symbol;
+}
+
+/** A connection pool of its own for one group-less reader: another reader's deleted topic cannot disturb it. */
+export function createReaderCluster(kafka: Kafka): RawCluster {
+  const create = (kafka as unknown as Record<symbol, CreateCluster>)[createClusterSymbol(kafka)]!;
   return create({ metadataMaxAge: 300_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED });
+}
+
+/** A producer, and how many brokers it knows of: null before it has seen the cluster's metadata. */
+export function createProducer(
+  kafka: Kafka,
+  config: ProducerConfig,
+): { producer: Producer; brokerCount: () => number | null } {
+  const symbol = createClusterSymbol(kafka);
+  const create = (kafka as unknown as Record<symbol, CreateCluster>)[symbol]!;
+  const made: { cluster: RawCluster | null } = { cluster: null };
+  // The producer makes its pool through `this`: here is the only chance to see it.
+  const watched = Object.create(kafka, {
+    [symbol]: { value: (options: object) => (made.cluster = create(options)) },
+  }) as Kafka;
+  const producer = watched.producer(config);
+  return { producer, brokerCount: () => made.cluster?.brokerPool.metadata?.brokers.length ?? null };
 }

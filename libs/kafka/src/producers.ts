@@ -3,7 +3,7 @@
 // without sending anything when no send of the transaction succeeded. The owner opens a new one, which fences this one.
 import type { Kafka, Producer, Transaction as RawTransaction } from 'kafkajs';
 import { KafkaError, toKafkaError } from './errors.js';
-import { kafkajs } from './kafkajs.js';
+import { createProducer, kafkajs } from './kafkajs.js';
 import type { OutRecord, SentRange } from './records.js';
 import { sendRecords } from './send-records.js';
 import { sleep } from './sleep.js';
@@ -36,6 +36,7 @@ async function disconnectQuietly(producer: Producer): Promise<void> {
 
 /** What a transaction tells its producer. */
 interface TransactionOwner {
+  brokerCount(): number | null;
   isBroken(): boolean;
   breakOff(): void;
   ended(): void;
@@ -53,7 +54,7 @@ export class Transaction {
 
   /** Sends in order; resolves when every piece is acknowledged, with where the records landed. */
   send(records: readonly OutRecord[]): Promise<SentRange[]> {
-    return this.#step(() => sendRecords(this.raw, records));
+    return this.#step(() => sendRecords({ raw: this.raw, brokerCount: () => this.owner.brokerCount() }, records));
   }
 
   /** Moves the group's offset of one partition with this transaction. `offset` is the next one to read. */
@@ -111,7 +112,10 @@ export class TransactionalProducer {
   #isBroken = false;
   #isOpen = false;
 
-  constructor(private readonly raw: Producer) {}
+  constructor(
+    private readonly raw: Producer,
+    private readonly brokerCount: () => number | null,
+  ) {}
 
   /** Whether an error (or close) has ended this producer: every further call throws `producer_broken`. */
   get broken(): boolean {
@@ -129,6 +133,7 @@ export class TransactionalProducer {
     this.#isOpen = true;
     try {
       return new Transaction(await this.raw.transaction(), {
+        brokerCount: this.brokerCount,
         isBroken: () => this.#isBroken,
         breakOff: () => {
           this.#isBroken = true;
@@ -152,12 +157,15 @@ export class TransactionalProducer {
 
 /** An idempotent producer without transactions, acks all: at-least-once across restarts, in order within one life. */
 export class PlainProducer {
-  constructor(private readonly raw: Producer) {}
+  constructor(
+    private readonly raw: Producer,
+    private readonly brokerCount: () => number | null,
+  ) {}
 
   /** Sends in order; resolves when all is acknowledged. Throws a KafkaError. */
   async send(records: readonly OutRecord[]): Promise<SentRange[]> {
     try {
-      return await sendRecords(this.raw, records);
+      return await sendRecords({ raw: this.raw, brokerCount: this.brokerCount }, records);
     } catch (error) {
       throw toKafkaError(error);
     }
@@ -189,13 +197,14 @@ export async function openTransactionalProducer(
 ): Promise<TransactionalProducer> {
   const { transactionalId, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS } = args;
   return openPatiently(async () => {
-    const raw = kafka.producer({ ...PRODUCER_OPTIONS, transactionalId, transactionTimeout: transactionTimeoutMs });
+    const config = { ...PRODUCER_OPTIONS, transactionalId, transactionTimeout: transactionTimeoutMs };
+    const { producer: raw, brokerCount } = createProducer(kafka, config);
     try {
       await raw.connect();
       // Sends InitProducerId, which ends what an earlier owner left open, and no EndTxn: a clean 'fence now'.
       const fence = await raw.transaction();
       await fence.abort();
-      return new TransactionalProducer(raw);
+      return new TransactionalProducer(raw, brokerCount);
     } catch (error) {
       await disconnectQuietly(raw);
       throw error;
@@ -206,10 +215,10 @@ export async function openTransactionalProducer(
 /** Connects an idempotent producer. */
 export async function openPlainProducer(kafka: Kafka): Promise<PlainProducer> {
   return openPatiently(async () => {
-    const raw = kafka.producer(PRODUCER_OPTIONS);
+    const { producer: raw, brokerCount } = createProducer(kafka, PRODUCER_OPTIONS);
     try {
       await raw.connect();
-      return new PlainProducer(raw);
+      return new PlainProducer(raw, brokerCount);
     } catch (error) {
       await disconnectQuietly(raw);
       throw error;

@@ -123,7 +123,7 @@ export class SimClient {
       },
       disconnect: async () => {},
     };
-    return new TransactionalProducer(raw as unknown as Producer);
+    return new TransactionalProducer(raw as unknown as Producer, () => 1);
   }
 
   private begin(id: string, epoch: number): RawTransaction {
