@@ -1,6 +1,7 @@
 // npm run bench -- [--rows N] [--seed S] [--latency-files N]: the whole path (POST to `completed`) on fresh topics against
 // (a) the obvious version of the same job and (b) Kafka's own producer-perf-test, in one run on one machine. What counts
 // are the ratios. Results are verified against a direct computation before any number is printed.
+// npm run bench -- windows ...: windows.mjs.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,10 +11,13 @@ import { parseArgs } from 'node:util';
 import { KafkaClient } from '#kafka';
 import { post, startCaudal, verify } from './caudal.mjs';
 import { makeRows } from './make-rows.mjs';
+import { benchWindows } from './windows.mjs';
 
 const PARTITIONS = 4;
 
+const isWindows = process.argv[2] === 'windows';
 const { values: options } = parseArgs({
+  args: isWindows ? [] : process.argv.slice(2),
   options: {
     rows: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: '20231' },
@@ -163,8 +167,11 @@ ${rows} rows, ${caudal.groups} groups, every group equal to the direct computati
   written to bench/results/bench.json`);
 }
 
-if (options.help) print('npm run bench -- [--rows 1000000] [--seed 20231] [--latency-files 200]');
-else {
+if (isWindows) await benchWindows(process.argv.slice(3));
+else if (options.help) {
+  print('npm run bench -- [--rows 1000000] [--seed 20231] [--latency-files 200]');
+  print('npm run bench -- windows [--rows 1000000] [--seed 20231] [--groups 5000,1000000]');
+} else {
   try {
     await bench();
   } finally {

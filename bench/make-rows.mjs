@@ -9,7 +9,7 @@ const START_MS = Date.UTC(2023, 0, 1);
 const HEADER = 'cnpj,data_abertura,cidade,estado,capital_social\n';
 
 /** A small, fast generator with a seed (mulberry32). */
-function generator(seed) {
+export function generator(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
