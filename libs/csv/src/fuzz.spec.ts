@@ -25,7 +25,11 @@ const piece = fc.oneof(
 );
 /** Rows that look good, with what people and programs break in them. */
 const goodRow = fc
-  .tuple(fc.nat(99), fc.constantFrom('1.5', '1,5', '1.234,50', '', '"a;b"', '"a\nb"'), fc.constantFrom('x', 'é', '"y"'))
+  .tuple(
+    fc.nat(99),
+    fc.constantFrom('1.5', '1,5', '1.234,50', '', '"a;b"', '"a\nb"', ' "a;\nb" ', "'a;b'"),
+    fc.constantFrom('x', 'é', '"y"'),
+  )
   .map((cells) => `${cells.join(';')}\n`);
 const body = fc
   .array(
@@ -100,6 +104,14 @@ describe('any bytes', () => {
           const expected = naiveRecords(text, grammar).slice(pipeline.csv.header ? 0 : 1);
           expect(file.records.map((record) => record.line)).toEqual(expected.map((record) => record.line));
           expect(file.records.map((record) => record.row)).toEqual(expected.map((_, index) => index + 1));
+          // What is wrong with its form is the same; bytes that are no text go before.
+          const width = file.head.header.length;
+          const forms = expected.map(({ code, fields }) => code ?? (fields === width ? 'good' : 'ragged'));
+          file.records.forEach((record, index) => {
+            if (!isFault(record)) expect([index, forms[index]]).toEqual([index, 'good']);
+            else if (!['nul', 'encoding'].includes(record.code))
+              expect([index, forms[index]]).toEqual([index, record.code]);
+          });
           // The same from chunks of any size.
           expect(cellsOf(await readAll(bytes, pipeline, size * 7))).toEqual(cellsOf(file));
           read += file.records.length;
