@@ -73,6 +73,7 @@ describe('reading runs', () => {
         'file_name',
         'id',
         'pipeline',
+        'profile',
         'rows',
         'save_to_db',
         'sha256',

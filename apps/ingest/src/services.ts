@@ -4,6 +4,9 @@ import { stagesOf, type Pipeline } from '#contracts';
 import type { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
 import { type IngestMetrics, type Logger, type ServiceConfig } from '#runtime';
+import { Judge } from './checks/judge.js';
+import { referenceFiles } from './checks/reference-files.js';
+import { References } from './checks/references.js';
 import type { FileRuns } from './files/file-runs.js';
 import type { Notifier } from './notify/notifier.js';
 import { Rehearsal } from './rehearsal/rehearse.js';
@@ -94,8 +97,12 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   onClose(() => producer.close());
   const parts = new RunParts(client, producer, prefix);
   const queues = await openQueues({ ...around, runLog }, pipelines, { client, store, spool }, onClose);
+  const readFile = referenceFiles({ dataDir: config.dataDir, typedPath: (run) => spool.typedPath(run), stop });
+  const references = new References({ store, parts, readFile });
   const examiner = new Examiner({
     store,
+    references,
+    judge: new Judge({ references, parts, log: logger }),
     spool,
     queues,
     rehearsal: new Rehearsal(redis, parts),

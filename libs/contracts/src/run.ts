@@ -118,6 +118,8 @@ export interface StoredRun extends Run {
     expects: Record<string, number>;
     dead_letters: TopicRange | null;
     parts: TopicRange | null;
+    /** Profile and metrics of its file: what later files are compared with. */
+    evidence?: TopicRange | null;
     /** Whether the whole body is on disk. */
     received: boolean;
     /** Place in the line of files that have passed their checks; null before. */

@@ -1,5 +1,6 @@
 // What a run is to the outside: its JSON without what ingest keeps for itself, and the status that its state means.
 import type { Run, StoredRun } from '#contracts';
+import { shownProfile, type EvidenceJson } from '#checks';
 import { Problem } from '../problem.js';
 import type { RunParts } from './run-parts.js';
 
@@ -12,6 +13,13 @@ export function publicRun(run: StoredRun): Run {
 export async function shownRun(run: StoredRun, parts: RunParts): Promise<object> {
   const range = run.internal.parts;
   return { ...publicRun(run), ...(range && (await parts.read(run.id, range))) };
+}
+
+/** The single run: also with the profile of its file; null when there is none, or retention has deleted it. */
+export async function shownRunWithProfile(run: StoredRun, parts: RunParts): Promise<object> {
+  const range = run.internal.evidence;
+  const evidence = range ? ((await parts.read(run.id, range)) as EvidenceJson | null) : null;
+  return { ...(await shownRun(run, parts)), profile: evidence && shownProfile(evidence) };
 }
 
 /**
@@ -37,7 +45,7 @@ export function answerOf(
 const locationOf = (run: StoredRun): string => `/v1/runs/${run.id}`;
 
 function problemOf(run: StoredRun, status: number): Problem {
-  const failed = run.checks.filter((check) => check.verdict === 'fail');
+  const failed = run.checks.filter((check) => check.verdict === 'fail' && check.severity === 'error');
   const members = {
     run: run.id,
     ...(failed.length > 0 ? { failed_checks: failed.map((check) => check.name), checks: run.checks } : {}),

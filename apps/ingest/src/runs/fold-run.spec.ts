@@ -28,6 +28,7 @@ const checked: RunEvent = {
   rows: { read: 3, accepted: 2, rejected: 1 },
   checks: [],
   dialect: null,
+  evidence: null,
   at: 20,
 };
 const publishing: RunEvent = { type: 'publishing', sequence: 1, at: 30 };

@@ -28,6 +28,8 @@ export type RunEvent =
       rows: { read: number; accepted: number; rejected: number };
       checks: CheckResult[];
       dialect: Dialect | null;
+      /** What the checks looked at, in `run-parts`. */
+      evidence: TopicRange | null;
       at: number;
     }
   | { type: 'queued'; order: number }
@@ -142,7 +144,7 @@ export function foldRun(run: StoredRun, event: RunEvent): StoredRun {
           ...run,
           rows: { ...run.rows, ...event.rows },
           checks: event.checks,
-          internal: { ...run.internal, dialect: event.dialect },
+          internal: { ...run.internal, dialect: event.dialect, evidence: event.evidence },
         },
         'check',
         event.at,
@@ -233,7 +235,7 @@ function beginAnew(run: StoredRun, event: Extract<RunEvent, { type: 'retried' }>
     checks: [],
     ended_at: null,
     error: null,
-    internal: { ...run.internal, pipeline_text: event.pipelineText, parts: null, dialect: null },
+    internal: { ...run.internal, pipeline_text: event.pipelineText, parts: null, dialect: null, evidence: null },
   };
   return startStep(anew, 'check', event.at);
 }

@@ -85,6 +85,7 @@ function typicalRun(): string {
         { name: 'max_error_fraction', type: 'max_error_fraction', ...check },
       ],
       dialect: { encoding: 'utf-8', bomBytes: 0, delimiter: ',', decimalMark: '.' },
+      evidence: { partition: 0, from: '0', to: '1' },
       at,
     },
     { type: 'queued', order: 1 },

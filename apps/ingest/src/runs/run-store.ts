@@ -74,6 +74,11 @@ export class RunStore {
     return found;
   }
 
+  /** Ids of a pipeline's runs, newest first. */
+  newest(pipeline: string): Generator<string> {
+    return this.runs.newest({ pipeline });
+  }
+
   /** Ids of a pipeline's runs below `before` (an id), oldest first. */
   olderThan(pipeline: string | undefined, before: string): string[] {
     return this.runs.olderThan({ pipeline }, before);

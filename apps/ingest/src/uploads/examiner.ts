@@ -2,6 +2,8 @@
 // its place: refused, failed, rehearsed, or in the line of its pipeline. New files and those from before a restart alike.
 import { ENDED_STATES, LIMITS, type Pipeline, type Retries, type RunError, type StoredRun } from '#contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Judge, Judgement } from '../checks/judge.js';
+import type { References } from '../checks/references.js';
 import type { Rehearsal } from '../rehearsal/rehearse.js';
 import type { RunEvent } from '../runs/fold-run.js';
 import type { Checked } from '../runs/run-journal.js';
@@ -20,6 +22,8 @@ export interface ExaminerOptions {
   queues: ReadonlyMap<string, UploadQueue>;
   rehearsal: Rehearsal;
   refusedRows: RefusedRows;
+  judge: Judge;
+  references: References;
   pingRedis: () => Promise<void>;
   partitions: number;
   redisDelayMs: number;
@@ -156,6 +160,7 @@ export class Examiner {
         }),
         dialect: run.internal.dialect ?? null,
         typedPath: spool.typedPath(run.id),
+        runDate: run.internal.run_date,
         stop,
         onRead: (rows) => {
           checked = { ...checked, rows };
@@ -183,9 +188,11 @@ export class Examiner {
     });
     if (!result || this.isOver(id)) return;
     this.options.onChecked(pipeline.name, result.rows);
-    const { rows, checks, dialect } = result;
-    this.event(id, { type: 'checked', rows, checks, dialect, at: now() });
-    if (result.refused && !isForced(store.get(id)!, result.refused)) return this.refuse(id, result.refused);
+    const { checks, refused, evidence } = await this.judge(id, pipeline, result);
+    if (this.isOver(id)) return;
+    const { rows, dialect } = result;
+    this.event(id, { type: 'checked', rows, checks, dialect, evidence, at: now() });
+    if (refused && !isForced(store.get(id)!, refused)) return this.refuse(id, refused);
     try {
       await examination.redis?.done;
     } catch (error) {
@@ -202,8 +209,20 @@ export class Examiner {
     if (this.isOver(id)) return;
     // The order of the line is the order of these calls; it is durable before the answer.
     const queued = store.apply(id, { type: 'queued', order: ++this.queued });
+    this.options.references.accepted(store.get(id)!);
     queues.get(pipeline.name)!.add(id);
     await queued;
+  }
+
+  /** As many at once as files are read: features of a file may take as much memory. */
+  private async judge(id: string, pipeline: Pipeline, result: GateResult): Promise<Judgement> {
+    const { judge, store, spool, stop } = this.options;
+    await this.checking.enter();
+    try {
+      return await judge.decide({ run: store.get(id)!, pipeline, result, typedPath: spool.typedPath(id), stop });
+    } finally {
+      this.checking.leave();
+    }
   }
 
   private async refuse(id: string, error: RunError): Promise<void> {

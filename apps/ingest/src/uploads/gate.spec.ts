@@ -28,6 +28,7 @@ describe('gate', () => {
       source,
       dialect: null,
       typedPath,
+      runDate: '2024-01-01',
       stop,
     });
     const frames = [];

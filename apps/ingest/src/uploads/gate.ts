@@ -1,6 +1,7 @@
 // Second station: one pass over the spooled body types and checks every record and decides whether the file may
 // enter. Nothing of a refused file is published. What passes is left as a typed file for the publisher.
 import {
+  dateDay,
   deadLetter,
   LIMITS,
   rowEncoder,
@@ -21,6 +22,7 @@ import {
   type FileHead,
   type TypedRow,
 } from '#csv';
+import { FileInspection } from '#checks';
 import { partitionForKey } from '#kafka';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { TypedFileWriter } from './typed-file.js';
@@ -39,6 +41,8 @@ export interface GateArgs {
   /** As an earlier pass over the same file has found it; null: found now. */
   dialect: Dialect | null;
   typedPath: string;
+  /** What `run_date` is for the pipeline's checks, `yyyy-MM-dd`. */
+  runDate: string;
   /** The service is stopping: the pass ends with the signal's reason. */
   stop: AbortSignal;
   /** Told of the records read so far, now and then. */
@@ -46,6 +50,8 @@ export interface GateArgs {
 }
 
 export interface GateResult {
+  /** Has seen every accepted row, and why the others were rejected: what the pipeline's own checks decide on. */
+  inspection: FileInspection;
   rows: { read: number; accepted: number; rejected: number };
   checks: CheckResult[];
   /** How the file is written; null when that could not be found out. */
@@ -58,27 +64,29 @@ export interface GateResult {
 export async function gate(args: GateArgs): Promise<GateResult> {
   const reader = new CsvReader(args.source, args.pipeline, args.dialect);
   const typed = await TypedFileWriter.create(args.typedPath);
+  const inspection = new FileInspection(args.pipeline, dateDay(args.runDate)!);
   try {
     const header = await readHeader(reader, args);
     if (!header.ok) {
       await args.source.return(undefined);
       const check = verdict('header', 'schema', false, header.observed, header.expected, header.reason);
-      return { ...NO_ROWS, checks: [check], refused: refusal([check]) };
+      return { ...NO_ROWS, inspection, checks: [check], refused: refusal([check]) };
     }
     const { dialect } = header.head;
+    inspection.header(header.head.header);
     const headerCheck = verdict('header', 'schema', true, header.observed, header.expected, null);
-    const { isCut, ...counts } = await typeRecords(reader, header.head, typed, args);
+    const { isCut, ...counts } = await typeRecords(reader, header.head, { typed, inspection }, args);
     const checks = [
       headerCheck,
       ...(isCut ? [tooManyRows(args.maxRows)] : []),
       errorFraction(counts, args.pipeline.maxErrorFraction),
     ];
-    return { rows: counts, dialect, checks, refused: refusal(checks) };
+    return { rows: counts, inspection, dialect, checks, refused: refusal(checks) };
   } catch (error) {
     // Not a fault of one record: a `unique` column with more values than can be told apart.
     if (!(error instanceof CsvError)) throw error;
     const check = verdict('rules', 'schema', false, null, null, error.message);
-    return { ...NO_ROWS, checks: [check], refused: refusal([check]) };
+    return { ...NO_ROWS, inspection, checks: [check], refused: refusal([check]) };
   } finally {
     await typed.close();
   }
@@ -107,7 +115,12 @@ async function readHeader(reader: CsvReader, args: GateArgs): Promise<Header> {
   }
 }
 
-async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWriter, args: GateArgs) {
+interface Receivers {
+  typed: TypedFileWriter;
+  inspection: FileInspection;
+}
+
+async function typeRecords(reader: CsvReader, head: FileHead, { typed, inspection }: Receivers, args: GateArgs) {
   const typeRow = rowTyper(args.pipeline, head.header, args.createdAtMs, head.dialect.decimalMark);
   const encode = rowEncoder(args.pipeline);
   const partitionOf = cachedPartitions(args.partitions);
@@ -121,6 +134,7 @@ async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWr
     raw: string,
   ) => {
     counts.rejected++;
+    inspection.rejected(column, code);
     const letter: DeadLetter = deadLetter({ upload: args.run, row, line, column, code, message, raw });
     typed.rejected(row, JSON.stringify(letter));
   };
@@ -133,6 +147,7 @@ async function typeRecords(reader: CsvReader, head: FileHead, typed: TypedFileWr
       return;
     }
     counts.accepted++;
+    inspection.accepted(row.cells);
     typed.accepted(partitionOf(row.key), record.row, time, row.key, json);
   };
   let busySince = performance.now();
@@ -195,7 +210,8 @@ function verdict(
   return { name, type, severity: 'error', verdict: passes ? 'pass' : 'fail', observed, expected, reason };
 }
 
-function refusal(checks: CheckResult[]): RunError | null {
+/** Why these results refuse the file; null when they do not. */
+export function refusal(checks: readonly CheckResult[]): RunError | null {
   const failed = checks.filter((check) => check.verdict === 'fail' && check.severity === 'error');
   if (failed.length === 0) return null;
   const code = failed[0]!.name === 'header' ? 'header_mismatch' : 'checks_failed';
