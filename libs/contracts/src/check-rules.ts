@@ -1,5 +1,5 @@
 // What crosses keys in the checks of a pipeline file: columns exist, expressions can be read, bounds allow something.
-import { filterOf, testedExpressions, type CheckOf, type CheckSpec } from './check.js';
+import { testedExpressions, type CheckOf, type CheckSpec } from './check.js';
 import { ExpressionError, parseExpression } from './expression.js';
 import { hasCalls, typeOf, type ExpressionContext, type ValueType } from './expression-type.js';
 import type { PipelineDocument } from './pipeline-schema.js';
@@ -50,9 +50,7 @@ class CheckRules {
 
   all(): void {
     const { check, path, report } = this;
-    const filter = filterOf(check);
     if (check.where !== undefined) this.expect(check.where, ['where'], 'row', 'boolean');
-    else if (filter !== null) this.expect(filter, ['date_filter_column'], 'row', 'boolean');
     if (
       'reference' in check &&
       check.days_back !== undefined &&
