@@ -97,7 +97,12 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   onClose(() => producer.close());
   const parts = new RunParts(client, producer, prefix);
   const queues = await openQueues({ ...around, runLog }, pipelines, { client, store, spool }, onClose);
-  const readFile = referenceFiles({ dataDir: config.dataDir, typedPath: (run) => spool.typedPath(run), stop });
+  const readFile = referenceFiles({
+    dataDir: config.dataDir,
+    typedPath: (run) => spool.typedPath(run),
+    maxRows: config.limits.rows,
+    stop,
+  });
   const references = new References({ store, parts, readFile });
   const examiner = new Examiner({
     store,

@@ -46,7 +46,8 @@ export class FileInspection implements TableInspection {
 
   /** The names of the file's columns, once. */
   header(columns: readonly string[]): void {
-    const declared = new Set(this.pipeline.columns.map(({ name }) => name));
+    const { columns: known, csv } = this.pipeline;
+    const declared = new Set([...known.map(({ name }) => name), ...(csv.header ?? [])]);
     this.unexpected = columns.filter((name) => !declared.has(name));
   }
 

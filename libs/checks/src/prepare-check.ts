@@ -173,10 +173,11 @@ function valueSkew(check: CheckOf<'value_skew'>, table: TableEvidence, slice: Sl
 function drift(check: CheckOf<'drift'>, table: TableEvidence, slice: Slice): Parts {
   slice.keepProfile(table.columns.filter(({ name }) => name === check.column));
   return (reference) => {
+    const now = slice.profiles.get(check.column)!;
     const before = 'missing' in reference ? undefined : reference.column(check.column);
-    if (before) return [driftPart(check, slice.profiles.get(check.column)!, before)];
-    const missing = 'missing' in reference ? reference.missing : `the reference has no column ${check.column}`;
-    return [noReference(check, { missing })];
+    if (before?.type === now.type) return [driftPart(check, now, before)];
+    const changed = before ? `${check.column} was of type ${before.type}` : `there is no column ${check.column}`;
+    return [noReference(check, 'missing' in reference ? reference : { missing: `in the reference ${changed}` })];
   };
 }
 

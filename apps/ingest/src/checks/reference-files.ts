@@ -12,13 +12,14 @@ interface ReferenceFilesOptions {
   dataDir: string;
   /** Where the run's typed file is: this one's goes beside it, and goes again. */
   typedPath: (run: string) => string;
+  maxRows: number;
   stop: AbortSignal;
 }
 
 const KEPT = 8;
 
 /** A function that reads such a file. The same unchanged file is not read again for the same checks and day. */
-export function referenceFiles({ dataDir, typedPath, stop }: ReferenceFilesOptions) {
+export function referenceFiles({ dataDir, typedPath, maxRows, stop }: ReferenceFilesOptions) {
   const kept = new Map<string, FoundReference>();
   return async (file: string, pipeline: Pipeline, run: StoredRun): Promise<FoundReference> => {
     const path = await pathBelow(join(dataDir, 'files'), file);
@@ -27,7 +28,15 @@ export function referenceFiles({ dataDir, typedPath, stop }: ReferenceFilesOptio
     const key = JSON.stringify([path, found.size, found.mtimeMs, run.internal.run_date, pipeline.text]);
     const known = kept.get(key);
     if (known) return known;
-    const reference = await read({ path, file, pipeline, run, typedPath: `${typedPath(run.id)}-reference`, stop });
+    const reference = await read({
+      path,
+      file,
+      pipeline,
+      run,
+      typedPath: `${typedPath(run.id)}-reference`,
+      maxRows,
+      stop,
+    });
     kept.set(key, reference);
     if (kept.size > KEPT) kept.delete(kept.keys().next().value!);
     return reference;
@@ -40,10 +49,11 @@ interface ReadArgs {
   pipeline: Pipeline;
   run: StoredRun;
   typedPath: string;
+  maxRows: number;
   stop: AbortSignal;
 }
 
-async function read({ path, file, pipeline, run, typedPath, stop }: ReadArgs): Promise<FoundReference> {
+async function read({ path, file, pipeline, run, typedPath, maxRows, stop }: ReadArgs): Promise<FoundReference> {
   try {
     const result = await gate({
       pipeline,
@@ -52,6 +62,7 @@ async function read({ path, file, pipeline, run, typedPath, stop }: ReadArgs): P
       partitions: 1,
       source: chunksOf(path),
       dialect: null,
+      maxRows,
       typedPath,
       runDate: run.internal.run_date,
       stop,

@@ -26,7 +26,8 @@ export function valuePart(label: string, value: Value, check: ValueCheck): Part 
   if (value === null) return fail(label, null, check.pass_value, `${label} ${NULL_REASON}`);
   if (number === null) return textPart(label, value, String(check.pass_value), check.semantics);
   const tolerance = check.tolerance === undefined ? null : numberOf(check.tolerance);
-  const expected = tolerance === null ? check.pass_value : `${check.pass_value} +- ${tolerance * 100} %`;
+  const expected =
+    tolerance === null ? check.pass_value : `${check.pass_value} +- ${Number((tolerance * 100).toPrecision(6))} %`;
   const matches =
     check.semantics === 'airflow'
       ? matchesAsAirflow(toDouble(value), number, tolerance)
