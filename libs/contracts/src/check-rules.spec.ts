@@ -37,7 +37,7 @@ describe('checks of a pipeline file', () => {
     `{ name: x, type: column_check, column_mapping: { capital_social: { max: { ${rest} } } } }`;
   const broken: [check: string, path: string, message: string][] = [
     ['{ name: x, type: outro }', '.type', 'must be one of schema_skew, value_skew'],
-    ['{ name: x, type: check, expresion: "1" }', '.expresion', 'unknown key; allowed here are name, severity'],
+    ['{ name: x, type: check, expresion: "1" }', '.expresion', '; allowed here are name, severity'],
     ['{ name: x, type: check, expression: "avg(capital)" }', '.expression', 'knows no column "capital"'],
     ['{ name: x, type: check, expression: "count() >" }', '.expression', 'found the end'],
     ['{ name: x, type: check }', '', 'needs either "expression" or "expressions"'],
