@@ -1,5 +1,6 @@
 // Everything that ingest runs on, opened in the order in which it is needed and closed in reverse.
 import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
 import { stagesOf, type Pipeline } from '#contracts';
 import type { KafkaClient } from '#kafka';
 import { openRedis, type RedisStore } from '#redis';
@@ -98,7 +99,8 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const parts = new RunParts(client, producer, prefix);
   const queues = await openQueues({ ...around, runLog }, pipelines, { client, store, spool }, onClose);
   const readFile = referenceFiles({
-    dataDir: config.dataDir,
+    folder: join(config.dataDir, 'files'),
+    limits: config.limits,
     typedPath: (run) => spool.typedPath(run),
     maxRows: config.limits.rows,
     stop,

@@ -9,7 +9,7 @@ import { booleanIn, jsonBody, textIn } from '../json-body.js';
 import { kafkaAway, Problem } from '../problem.js';
 import { checkQuery, integerOf, reasonOf, textOf, type Query as QueryMap } from '../query.js';
 import { RunActions } from '../uploads/run-actions.js';
-import { publicRun, shownRunWithProfile } from './answer.js';
+import { publicRun, shownRun, shownRunWithProfile } from './answer.js';
 import { deadLettersAsCsv, readDeadLetters } from './dead-letters.js';
 import { RunParts } from './run-parts.js';
 import { RunStore } from './run-store.js';
