@@ -21,10 +21,9 @@ views:
     features: { linhas: { count: "*" }, soma: { sum: valor } }
     redis: { key: "{loja}" }
 `;
-const BY_DAY = PIPELINE.replace('name: grupos', 'name: dias').replace(
-  '{ type: all_time }',
-  '{ type: tumbling, size: 1d, grace: 0s }',
-);
+const BY_DAY = PIPELINE.replace('name: grupos', 'name: dias')
+  .replace('{ type: all_time }', '{ type: tumbling, size: 1d, grace: 0s }')
+  .replace('"{loja}"', '"dia:{loja}"');
 const isDeep = process.env.CAUDAL_DEEP === '1';
 const LINES_AT_ONCE = 50_000;
 const HASHES_AT_ONCE = 5_000;

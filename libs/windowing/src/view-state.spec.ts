@@ -58,6 +58,23 @@ describe('ViewState', () => {
   });
 });
 
+describe('bytes', () => {
+  it('follow what is put, replaced and deleted, closed sessions too', () => {
+    const view = state();
+    const entry = view.newEntry('u1');
+    view.put('', 'A', entry);
+    const one = view.bytes;
+    view.put('', 'A', view.cloneEntry(entry));
+    expect(view.bytes).toBe(one);
+    view.addRow(entry, row({ valor: '1.5' }));
+    view.put('', 'B', view.cloneEntry(entry));
+    view.put('', 'C', { upload: '', accumulators: [] });
+    expect(view.bytes).toBeGreaterThan(2 * one);
+    for (const group of ['A', 'B', 'B', 'C', 'D']) view.delete('', group);
+    expect(view.bytes).toBe(0);
+  });
+});
+
 describe('assertCurrent', () => {
   it('refuses what was made from an older state', () => {
     const groupBy = { views: [], streamTime: null, epoch: 0, revision: 3 };
