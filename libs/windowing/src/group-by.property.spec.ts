@@ -21,17 +21,17 @@ views:
   sempre:
     group_by: [cidade]
     window: { type: all_time }
-    features: { total: { sum: valor }, menor: { min: valor }, maior: { max: valor } }
+    features: { total: { sum: valor }, menor: { min: valor }, maior: { max: valor }, dispersao: { variance: valor } }
     redis: { key: "a:{cidade}" }
   por_segundo:
     group_by: [cidade]
     window: { type: tumbling, size: 1s, grace: 500ms }
-    features: { media: { avg: valor }, linhas: { count: "*" } }
+    features: { media: { avg: valor }, linhas: { count: "*" }, primeiro: { first: valor }, desvio: { stddev: valor } }
     redis: { key: "t:{cidade}:{window_start}" }
   sem_fim:
     group_by: [cidade]
     window: { type: tumbling, size: 2s, grace: unlimited }
-    features: { total: { sum: valor } }
+    features: { total: { sum: valor }, ultimo: { last: valor } }
     redis: { key: "s:{cidade}:{window_start}" }
 `,
   'lojas.yaml',
@@ -80,20 +80,46 @@ function plain(units: bigint, digits: number): string {
   const text = `${size.slice(0, -digits)}.${size.slice(-digits)}`.replace(/\.?0+$/, '');
   return (units < 0n ? '-' : '') + text;
 }
+function halfEven(a: bigint, b: bigint): bigint {
+  const [size, rest] = [a / b, a % b];
+  return rest * 2n > b || (rest * 2n === b && size % 2n === 1n) ? size + 1n : size;
+}
 function average(units: readonly bigint[]): string {
   const total = units.reduce((a, b) => a + b, 0n);
-  // All of it in units of 10^-6 / (10 n): halves are visible as remainders of 5 n.
-  const [size, n] = [total < 0n ? -total : total, 10n * BigInt(units.length)];
-  let rounded = size / n;
-  const rest = size % n;
-  if (rest * 2n > n || (rest * 2n === n && rounded % 2n === 1n)) rounded++;
+  const rounded = halfEven(total < 0n ? -total : total, 10n * BigInt(units.length));
   return plain(total < 0n ? -rounded : rounded, 6);
 }
-function resultOf(aggregate: string, column: string, values: readonly (string | null)[]): number | string | null {
-  const units = values.filter((value) => value !== null).map(unitsOf);
-  if (aggregate === 'count') return column === '*' ? values.length : units.length;
+/** From the definition: squared distances from the mean; all of it times n, in units of 10^-14. */
+function spread(units: readonly bigint[], isRoot: boolean): string | null {
+  const n = BigInt(units.length);
+  if (n < 2n) return null;
+  const total = units.reduce((a, b) => a + b, 0n);
+  const squares = units.reduce((sum, unit) => sum + (unit * n - total) ** 2n, 0n);
+  const divisor = n * n * (n - 1n) * 10n ** BigInt(2 * DIGITS);
+  if (!isRoot) return plain(halfEven(squares * 10n ** 6n, divisor), 6);
+  // The largest number of millionths whose lower border is not above the root. Roots of these are never halfway.
+  let [low, high] = [0n, 10n ** 30n];
+  while (low < high) {
+    const middle = (low + high + 1n) / 2n;
+    if ((2n * middle - 1n) ** 2n * divisor <= 4n * squares * 10n ** 12n) low = middle;
+    else high = middle - 1n;
+  }
+  return plain(low, 6);
+}
+function byPlace(a: Row, b: Row): number {
+  if (a.time !== b.time) return a.time - b.time;
+  return a.upload === b.upload ? a.row - b.row : a.upload < b.upload ? -1 : 1;
+}
+function resultOf(aggregate: string, column: string, rows: readonly Row[]): number | string | null {
+  const valued = rows.filter((row) => row.cells.valor !== null);
+  const units = valued.map((row) => unitsOf(row.cells.valor as string));
+  if (aggregate === 'count') return column === '*' ? rows.length : units.length;
   if (units.length === 0) return null;
   if (aggregate === 'avg') return average(units);
+  if (aggregate === 'variance' || aggregate === 'stddev') return spread(units, aggregate === 'stddev');
+  if (aggregate === 'first' || aggregate === 'last') {
+    return [...valued].sort(byPlace).at(aggregate === 'first' ? 0 : -1)!.cells.valor as string;
+  }
   if (aggregate === 'sum')
     return plain(
       units.reduce((a, b) => a + b, 0n),
@@ -114,7 +140,7 @@ function oracle(files: readonly (readonly Row[])[]): Outcome {
   const features: Record<string, string> = {};
   const late = new Set<string>();
   for (const view of pipeline.views) {
-    const cells = new Map<string, { row: Row; start: number | null; values: (string | null)[] }>();
+    const cells = new Map<string, { row: Row; start: number | null; values: Row[] }>();
     const closed = new Set<string>();
     let streamTime: number | null = null;
     const write = (key: string, final: boolean, upload: string) => {
@@ -140,7 +166,7 @@ function oracle(files: readonly (readonly Row[])[]): Outcome {
           continue;
         }
         if (!cells.has(key)) cells.set(key, { row, start, values: [] });
-        cells.get(key)!.values.push(row.cells.valor as string | null);
+        cells.get(key)!.values.push(row);
         lastUpload.set(key, row.upload);
         if (window.type !== 'upload') write(key, false, row.upload);
       }
@@ -168,7 +194,7 @@ function naiveRecord(
   at: {
     cidade: string;
     start: number | null;
-    values: (string | null)[];
+    values: Row[];
     final: boolean;
     upload: string;
     streamTime: number | null;
