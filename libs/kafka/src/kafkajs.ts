@@ -15,6 +15,14 @@ export function installedKafkaJsVersion(): string {
   return (require('kafkajs/package.json') as { version: string }).version;
 }
 
+/** Every patch asks first: what it replaces was read in this one version. */
+export function assertKafkaJsVersion(version: string): void {
+  if (version === KAFKAJS_VERSION) return;
+  throw new Error(
+    `libs/kafka patches kafkajs ${KAFKAJS_VERSION}, found ${version}: read docs/decisions/0001-kafkajs.md before changing it`,
+  );
+}
+
 /** A module of kafkajs' `src/`, as the very object that kafkajs itself uses. */
 export function kafkaJsInternal<Exports>(path: string): Exports {
   return require(`kafkajs/src/${path}`) as Exports;

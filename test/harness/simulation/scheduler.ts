@@ -50,5 +50,5 @@ export class Scheduler {
 
 /** Everything that follows from the last turn without a turn of its own has happened. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve)); // comes when no promise is left to be continued
 }

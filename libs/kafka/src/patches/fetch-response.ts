@@ -1,6 +1,12 @@
 // Patch 3 of kafkajs: decoding of a fetch answer. The aborted-transaction filter is Java's, per record batch (kafkajs'
 // own leaks aborted rows); positions advance over batches that hold no record any more; no big array is spread.
-import { kafkaJsInternal, type FetchedPartition, type RawRecord } from '../kafkajs.js';
+import {
+  assertKafkaJsVersion,
+  installedKafkaJsVersion,
+  kafkaJsInternal,
+  type FetchedPartition,
+  type RawRecord,
+} from '../kafkajs.js';
 import { readBatchHead, readBatchRecords, RECORD_BATCH_HEADER_BYTES, type BatchHead } from './record-batch.js';
 
 /** The part of kafkajs' Decoder used here. */
@@ -128,7 +134,8 @@ export async function decodeFetchResponse(rawData: Buffer): Promise<object> {
 }
 
 /** Puts `decodeFetchResponse` in the place of kafkajs' own. */
-export function patchFetchResponse(): void {
+export function patchFetchResponse(version = installedKafkaJsVersion()): void {
+  assertKafkaJsVersion(version);
   const response = kafkaJsInternal<{ decode: typeof decodeFetchResponse }>('protocol/requests/fetch/v11/response');
   response.decode = decodeFetchResponse;
 }

@@ -1,5 +1,5 @@
-// Installs the patches of kafkajs; client.ts does so before it opens anything.
-import { installedKafkaJsVersion, KAFKAJS_VERSION } from '../kafkajs.js';
+// Installs the patches of kafkajs; client.ts does so before it opens anything. (Patch 2, group-messages, is not installed:
+// send-records.ts hands kafkajs arrays that group themselves.)
 import { patchFetchResponse } from './fetch-response.js';
 import { patchProduceRequest } from './produce-request.js';
 import { patchRequestQueue } from './request-queue.js';
@@ -7,12 +7,7 @@ import { patchRequestQueue } from './request-queue.js';
 let isInstalled = false;
 
 /** Mutates kafkajs' exported objects, so load order does not matter; again is a no-op. Throws on another version. */
-export function installPatches(version: string = installedKafkaJsVersion()): void {
-  if (version !== KAFKAJS_VERSION) {
-    throw new Error(
-      `libs/kafka patches kafkajs ${KAFKAJS_VERSION}, found ${version}: read docs on the patches before changing it`,
-    );
-  }
+export function installPatches(): void {
   if (isInstalled) return;
   patchRequestQueue();
   patchFetchResponse();

@@ -1,6 +1,6 @@
 // Patch 4 of kafkajs: a Produce v7 request without compression is written once, into a reused buffer, byte for byte what
 // kafkajs writes (0.6 us a message instead of 5-14): rows, changelog and features all go through here.
-import { kafkaJsInternal } from '../kafkajs.js';
+import { assertKafkaJsVersion, installedKafkaJsVersion, kafkaJsInternal } from '../kafkajs.js';
 import { crc32c } from './crc32c.js';
 
 type Bytes = string | Buffer | null | undefined;
@@ -214,7 +214,8 @@ type MakeProtocol = (args: ProduceArgs) => ProduceProtocol;
 const PATCHED = Symbol('caudal.produce-request');
 
 /** Makes kafkajs encode uncompressed Produce v7 requests with `encodeProduce`; all others stay as they are. */
-export function patchProduceRequest(): void {
+export function patchProduceRequest(version = installedKafkaJsVersion()): void {
+  assertKafkaJsVersion(version);
   const produce = kafkaJsInternal<{
     protocol: ((definition: { version: number | string }) => MakeProtocol) & { [PATCHED]?: true };
   }>('protocol/requests/produce');

@@ -1,5 +1,5 @@
 // Patch 1 of kafkajs: its request queue re-arms a timer (of a negative delay) for ever on idle connections (#1704).
-import { kafkaJsInternal } from '../kafkajs.js';
+import { assertKafkaJsVersion, installedKafkaJsVersion, kafkaJsInternal } from '../kafkajs.js';
 
 /** The fields of kafkajs' RequestQueue that the timer touches. */
 export interface RequestQueueLike {
@@ -13,7 +13,8 @@ export interface RequestQueueLike {
 const RECHECK_MS = 10;
 
 /** Arms the timer only when something waits; otherwise the next push or answer looks at the queue anyway. */
-export function patchRequestQueue(): void {
+export function patchRequestQueue(version = installedKafkaJsVersion()): void {
+  assertKafkaJsVersion(version);
   const queueClass = kafkaJsInternal<{ prototype: RequestQueueLike }>('network/requestQueue');
   queueClass.prototype.scheduleCheckPendingRequests = function (this: RequestQueueLike): void {
     if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
