@@ -168,6 +168,7 @@ export class Stack {
       CAUDAL_TOPIC_PREFIX: prefix,
       CAUDAL_PARTITIONS: String(partitions),
       CAUDAL_STATE_DIR: stateDir,
+      CAUDAL_DATA_DIR: join(stateDir, 'data'),
       CAUDAL_PIPELINES_DIR: options.pipelinesDir ?? 'pipelines',
       CAUDAL_SESSION_TIMEOUT_MS: '6000',
       CAUDAL_REDIS_CHECK_DELAY_MS: '200',

@@ -126,15 +126,14 @@ export class Publisher {
 
   /**
    * Tells every partition that a half-published upload is given up: its upload windows are dropped, what else its rows
-   * have changed stays. Resolves with the rows that were published; without any there is nothing to tell.
+   * have changed stays. Of an upload that never began, or was told already, there is nothing to tell.
    */
-  async abandon(run: string): Promise<number> {
+  async abandon(run: string): Promise<void> {
     const progress = this.progress.get(run);
-    if (!progress || progress.ended) return progress?.published ?? 0;
+    if (!progress || progress.ended) return;
     const records = controlRecords('cancel-upload', this.topics, run, progress, progress.next_row - 1);
     this.forget(run);
     await this.transact(records, () => []);
-    return progress.published;
   }
 
   private restore(key: string, value: Buffer | null): void {

@@ -133,11 +133,17 @@ export class UploadQueue {
 
   private async abandon(run: StoredRun): Promise<void> {
     const { publisher, store, now } = this.options;
-    const published = await publisher.abandon(run.id);
+    const { published, dead_letters: deadLetters } = publisher.progressOf(run.id) ?? {
+      published: run.rows.published,
+      dead_letters: null,
+    };
+    await publisher.abandon(run.id);
     const message =
       `given up half-way: its upload windows are dropped; the ${published} rows that were published stay in the rows ` +
       'topic, and stay counted in all other views';
     const error = { code: 'abandoned', message, retriable: false };
+    // A crash may have cut off what the run knew of it.
+    await store.apply(run.id, { type: 'progress', published, deadLetters });
     await store.apply(run.id, { type: 'ended', state: 'cancelled', error, at: now() });
   }
 
