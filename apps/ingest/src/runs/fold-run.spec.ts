@@ -27,7 +27,7 @@ const checked: RunEvent = {
   type: 'checked',
   rows: { read: 3, accepted: 2, rejected: 1 },
   checks: [],
-  dialect: null,
+  dialect: { encoding: 'latin1', bomBytes: 0, delimiter: ';', decimalMark: ',' },
   evidence: null,
   at: 20,
 };
@@ -60,6 +60,7 @@ describe('foldRun', () => {
       'writing',
       'completed',
     ]);
+    expect(fold(...way).internal.dialect).toMatchObject({ encoding: 'latin1', delimiter: ';' });
     const run = fold(...way);
     expect(run.rows).toEqual({
       read: 3,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsePipelineFile, type DeadLetter } from '#contracts';
+import { parsePipelineFile, type DeadLetter, type Dialect } from '#contracts';
 import { gate } from './gate.js';
 import { readTypedFile } from './typed-file.js';
 
@@ -17,7 +17,11 @@ describe('gate', () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  const pass = async (source: AsyncGenerator<Buffer>, stop = new AbortController().signal, maxRows = 1_000_000) => {
+  const pass = async (
+    source: AsyncGenerator<Buffer>,
+    stop = new AbortController().signal,
+    { maxRows = 1_000_000, dialect = null }: { maxRows?: number; dialect?: Dialect | null } = {},
+  ) => {
     const typedPath = join(dir, 'typed');
     const result = await gate({
       pipeline,
@@ -26,7 +30,7 @@ describe('gate', () => {
       partitions: 4,
       maxRows,
       source,
-      dialect: null,
+      dialect,
       typedPath,
       runDate: '2024-01-01',
       stop,
@@ -45,11 +49,11 @@ describe('gate', () => {
       yield Buffer.from(`${HEADER}\n`);
       for (; ; asked++) yield Buffer.from(`${good(asked)}\n`);
     }
-    const { result } = await pass(endless(), undefined, 10);
+    const { result } = await pass(endless(), undefined, { maxRows: 10 });
     expect(result.rows).toEqual({ read: 10, accepted: 10, rejected: 0 });
     expect(result.refused).toMatchObject({ code: 'checks_failed', message: expect.stringContaining('max_rows') });
     expect(asked).toBeLessThan(100_000);
-    const exact = await pass(of(`${HEADER}\n${good(1)}\n${good(2)}\n`), undefined, 2);
+    const exact = await pass(of(`${HEADER}\n${good(1)}\n${good(2)}\n`), undefined, { maxRows: 2 });
     expect(exact.result.refused).toBeNull();
   });
 
@@ -78,6 +82,17 @@ describe('gate', () => {
     const places = new Map(frames.map((frame) => [frame.key.toString(), frame.partition]));
     for (const frame of frames) expect(frame.partition).toBe(places.get(frame.key.toString()));
     expect(new Set(places.values())).toEqual(new Set([0, 1, 2, 3]));
+  });
+
+  it('says how the file is written, and reads it so again', async () => {
+    const file = `${HEADER}\n${good(1)}\n`.replaceAll(',', ';').replace('1.50', '1,50');
+    const { result } = await pass(of(file));
+    expect(result.rows).toEqual({ read: 1, accepted: 1, rejected: 0 });
+    expect(result.dialect).toEqual({ encoding: 'utf-8', bomBytes: 0, delimiter: ';', decimalMark: ',' });
+    const again = await pass(of(file), undefined, { dialect: { ...result.dialect!, decimalMark: '.' } });
+    expect(again.result.rows).toEqual({ read: 1, accepted: 0, rejected: 1 });
+    const other = await pass(of(file), undefined, { dialect: { ...result.dialect!, delimiter: '|' } });
+    expect(other.result.refused!.message).toContain('the file was read as utf-8 with the delimiter "|"');
   });
 
   it('allows max_error_fraction exactly, refuses what is above', async () => {
