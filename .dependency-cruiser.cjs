@@ -1,6 +1,6 @@
 // The house's borders, held by `npm run deps` and `npm test`: who may import whom (docs/architecture.md).
 // Each rule was proved by breaking it once.
-const pure = '^libs/(windowing|csv|checks)/';
+const pure = '^libs/(windowing|csv|checks|gate)/';
 const inputAndOutput =
   '^(node:)?(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads|readline|inspector|repl)(/|$)';
 
@@ -61,6 +61,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^libs/(windowing|csv|checks)/' },
       to: { path: '^libs/', pathNot: ['^libs/$1/', '^libs/contracts/'] },
+    },
+    {
+      name: 'gate-imports-pure-libs-alone',
+      comment: 'It joins csv, checks and windowing: what a file is by itself.',
+      severity: 'error',
+      from: { path: '^libs/gate/' },
+      to: { path: '^libs/', pathNot: ['^libs/gate/', '^libs/(contracts|csv|checks|windowing)/'] },
     },
     {
       name: 'pure-libs-do-no-input-or-output',

@@ -1,6 +1,6 @@
 // Jest 30 as ESM (Nest 12 is ESM only): TypeScript through swc, `#lib` imports straight to the sources.
 // Run with NODE_OPTIONS=--experimental-vm-modules; `npm test` (scripts/test.mjs) does, and brings Kafka and Redis.
-const libs = ['contracts', 'csv', 'checks', 'windowing', 'kafka', 'redis', 'runtime'];
+const libs = ['contracts', 'csv', 'checks', 'windowing', 'gate', 'kafka', 'redis', 'runtime'];
 
 export default {
   testEnvironment: 'node',

@@ -27,8 +27,10 @@ describe('caudal', () => {
     await rm(dir, { recursive: true, force: true });
   }, 60_000);
 
-  function caudal(...args: string[]): Promise<Ended> {
-    const env = { ...process.env, NODE_OPTIONS: '', CAUDAL_URL: stack.url };
+  const caudal = (...args: string[]): Promise<Ended> => caudalIn({ CAUDAL_URL: stack.url }, ...args);
+
+  function caudalIn(settings: Record<string, string>, ...args: string[]): Promise<Ended> {
+    const env = { ...process.env, NODE_OPTIONS: '', ...settings };
     return new Promise((resolve) => {
       execFile(process.execPath, ['bin/caudal.mjs', ...args], { env }, (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : (error.code as unknown as number), stdout, stderr });
@@ -108,6 +110,22 @@ describe('caudal', () => {
     expect(csv.stdout.split('\r\n')[1]).toContain(',21,22,estado,domain,');
   }, 60_000);
 
+  it('dry-run needs no services: verdicts, rejections and features of the file alone', async () => {
+    const nobody = { CAUDAL_URL: 'http://127.0.0.1:9', KAFKA_BROKERS: '', REDIS_URL: '' };
+    const told = await caudalIn(nobody, 'dry-run', example, '-p', 'empresas');
+    expect(told).toMatchObject({ code: 0, stderr: '' });
+    expect(told.stdout).toMatch(/São Paulo\s+3\s+65000\s+195000\n/);
+    const rows = Array.from({ length: 3 }, (_, at) => `${at},2023-01-10T09:00:00Z,Belém,PA,1\n`).join('');
+    const name = await file('dry.csv.gz', gzipSync(`${header}${rows}x,2023-01-10T09:00:00Z,Belém,XX,1\n`));
+    const refused = await caudalIn(nobody, 'dry-run', name, '-p', 'pipelines/empresas.yaml', '--json');
+    expect(refused.code).toBe(1);
+    expect(JSON.parse(refused.stderr).error).toContain('1 of 4 records were rejected');
+    const [found] = documents(refused.stdout);
+    expect(found).toMatchObject({ rows: { read: 4, accepted: 3 }, rejected: { domain: 1 } });
+    const [group] = (found as unknown as { result: Record<string, unknown[]> }).result.empresas_por_cidade!;
+    expect(group).toMatchObject({ key: { cidade: 'Belém' }, features: { capital_social_total: '3' } });
+  }, 60_000);
+
   it('validate points at each problem', async () => {
     expect(await caudal('validate', 'pipelines/empresas.yaml')).toMatchObject({ code: 0, stderr: '' });
     const name = await file(
@@ -134,6 +152,7 @@ describe('caudal', () => {
     ['force without a reason', ['retry', '01JBX3M5ZJ4V0Z3W8Q5T7R9N2K', '--force']],
     ['a limit that is none', ['runs', '-n', 'many']],
     ['a pipeline file that is not there', ['validate', 'nowhere.yaml']],
+    ['a pipeline that is not there', ['dry-run', example, '-p', 'nowhere']],
   ])('wrong use is 2: %s', async (_, args) => {
     const { code, stdout, stderr } = await caudal(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

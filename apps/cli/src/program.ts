@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Api } from './api.js';
+import { dryRun } from './commands/dry-run.js';
 import { ingest } from './commands/ingest.js';
 import { reset } from './commands/reset.js';
 import { cancelRun, deadLetters, listRuns, retryRun, showRun } from './commands/runs.js';
@@ -159,6 +160,17 @@ function addFiles(program: Command): void {
     .addHelpText('after', examples('caudal validate pipelines/empresas.yaml'))
     .action(async (files: string[], _options, command: Command) => {
       await validate(openTerminal(command.opts<Shared>().json === true), files);
+    });
+  local(program.command('dry-run'))
+    .description('check a file and compute its features on this machine alone: no Kafka, no Redis, no limit of groups')
+    .argument('<file>', 'CSV file, also gzipped (.gz)')
+    .requiredOption('-p, --pipeline <name or file>', 'a pipeline of CAUDAL_PIPELINES_DIR, or a pipeline file')
+    .addHelpText(
+      'after',
+      examples('caudal dry-run new.csv -p empresas', 'caudal dry-run new.csv -p drafts/empresas.yaml --json'),
+    )
+    .action(async (file: string, options: { pipeline: string }, command: Command) => {
+      await dryRun(openTerminal(command.opts<Shared>().json === true), file, options.pipeline);
     });
 }
 

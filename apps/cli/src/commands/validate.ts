@@ -27,10 +27,14 @@ export async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
-    throw new WrongUse(`cannot read ${file}: ${why}`);
+    throw cannotRead(file, error);
   }
+}
+
+export function cannotRead(file: string, error: unknown): WrongUse {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
+  return new WrongUse(`cannot read ${file}: ${why}`);
 }
 
 function problemsOf(text: string, file: string): PipelineProblem[] {

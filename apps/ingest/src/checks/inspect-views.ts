@@ -1,7 +1,8 @@
 // `stage: features`: the views that have checks, computed from this file alone as a rehearsal computes them.
 import { checkedViews, ViewInspection } from '#checks';
 import { dateDay, LIMITS, type Pipeline } from '#contracts';
-import { FileComputation, TooManyGroups } from '../rehearsal/compute-file.js';
+import { TooManyGroups } from '#gate';
+import { computeTypedFile } from '../rehearsal/compute-typed-file.js';
 
 /** `tooMany`: why nothing was computed; the inspections have seen nothing then. */
 export interface InspectedViews {
@@ -15,8 +16,7 @@ export async function inspectViews(pipeline: Pipeline, runDate: string, typedPat
   if (inspections.length === 0) return { inspections, tooMany: null };
   const byName = new Map(inspections.map((inspection) => [inspection.table, inspection]));
   try {
-    const computation = new FileComputation(pipeline);
-    await computation.run(typedPath);
+    const computation = await computeTypedFile(pipeline, typedPath);
     for (const record of computation.results()) byName.get(record.view)?.add(record);
     return { inspections, tooMany: null };
   } catch (error) {

@@ -3,8 +3,9 @@
 import { LIMITS, type CheckResult, type Pipeline, type RunError, type StoredRun, type TopicRange } from '#contracts';
 import { encodeEvidence, referenceSlice, type TableInspection, type ViewInspection } from '#checks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refusal, type Examined } from '#gate';
 import type { RunParts } from '../runs/run-parts.js';
-import { refusal, type GateResult } from '../uploads/gate.js';
+
 import { inspectViews } from './inspect-views.js';
 import type { FoundReference, References } from './references.js';
 
@@ -31,7 +32,7 @@ export class Judge {
   async decide(args: {
     run: StoredRun;
     pipeline: Pipeline;
-    result: GateResult;
+    result: Examined;
     typedPath: string;
     stop: AbortSignal;
   }): Promise<Judgement> {

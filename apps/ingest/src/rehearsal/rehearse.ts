@@ -14,7 +14,7 @@ import {
 } from '#contracts';
 import { viewOwner, type RedisStore } from '#redis';
 import type { RunParts } from '../runs/run-parts.js';
-import { FileComputation } from './compute-file.js';
+import { computeTypedFile } from './compute-typed-file.js';
 
 interface ResultItem {
   key: Record<string, string>;
@@ -61,8 +61,7 @@ export class Rehearsal {
     typedPath: string,
     isOver: () => boolean,
   ): Promise<{ parts: TopicRange; late: LateCounts }> {
-    const computation = new FileComputation(pipeline);
-    await computation.run(typedPath, () => {
+    const computation = await computeTypedFile(pipeline, typedPath, () => {
       if (isOver()) throw new RehearsalCancelled('the run was cancelled');
     });
     const records = byView(computation.results());

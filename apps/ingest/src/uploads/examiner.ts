@@ -4,12 +4,13 @@ import { ENDED_STATES, LIMITS, type Pipeline, type Retries, type RunError, type 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Judge, Judgement } from '../checks/judge.js';
 import type { References } from '../checks/references.js';
+import type { Examined } from '#gate';
 import type { Rehearsal } from '../rehearsal/rehearse.js';
 import type { RunEvent } from '../runs/fold-run.js';
 import type { Checked } from '../runs/run-journal.js';
 import type { RunStore } from '../runs/run-store.js';
 import { checkRedis, REDIS_TRIES, type RedisCheck } from './check-redis.js';
-import { gate, type GateResult } from './gate.js';
+import { gate } from './gate.js';
 import { Line } from './line.js';
 import type { RefusedRows } from './refused-rows.js';
 import { ONCE, withRetries } from './retries.js';
@@ -35,7 +36,7 @@ export interface ExaminerOptions {
   log: ExaminerLog;
   /** Told how much of the file has been checked. */
   onChecking: (run: string, checked: Checked) => void;
-  onChecked: (pipeline: string, rows: GateResult['rows']) => void;
+  onChecked: (pipeline: string, rows: Examined['rows']) => void;
 }
 
 interface ExaminerLog {
@@ -44,7 +45,7 @@ interface ExaminerLog {
 }
 
 export interface Examination {
-  checked: Promise<GateResult>;
+  checked: Promise<Examined>;
   /** Null for a run whose Redis check was passed before: it is not asked again. */
   redis: RedisCheck | null;
 }
@@ -129,7 +130,7 @@ export class Examiner {
     }
   }
 
-  private async check(run: StoredRun, pipeline: Pipeline, body: SpooledBody, stop: AbortSignal): Promise<GateResult> {
+  private async check(run: StoredRun, pipeline: Pipeline, body: SpooledBody, stop: AbortSignal): Promise<Examined> {
     return withRetries({
       retries: pipeline.retries ?? ONCE,
       attempt: () => this.checkOnce(run, pipeline, body, stop),
@@ -138,12 +139,7 @@ export class Examiner {
     });
   }
 
-  private async checkOnce(
-    run: StoredRun,
-    pipeline: Pipeline,
-    body: SpooledBody,
-    stop: AbortSignal,
-  ): Promise<GateResult> {
+  private async checkOnce(run: StoredRun, pipeline: Pipeline, body: SpooledBody, stop: AbortSignal): Promise<Examined> {
     const { partitions, spool, onChecking, now, maxRows } = this.options;
     let checked: Checked = { bytes: 0, rows: 0 };
     await this.checking.enter();
@@ -215,7 +211,7 @@ export class Examiner {
   }
 
   /** As many at once as files are read: features of a file may take as much memory. */
-  private async judge(id: string, pipeline: Pipeline, result: GateResult): Promise<Judgement> {
+  private async judge(id: string, pipeline: Pipeline, result: Examined): Promise<Judgement> {
     const { judge, store, spool, stop } = this.options;
     await this.checking.enter();
     try {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parsePipelineFile } from '#contracts';
 import { TypedFileWriter } from '../uploads/typed-file.js';
-import { FileComputation } from './compute-file.js';
+import { computeTypedFile } from './compute-typed-file.js';
 
 const pipelineOf = (order: string) =>
   parsePipelineFile(
@@ -29,7 +29,7 @@ views:
     'lojas.yaml',
   );
 
-describe('FileComputation', () => {
+describe('computeTypedFile', () => {
   let dir: string;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'caudal-compute-'));
@@ -46,8 +46,7 @@ describe('FileComputation', () => {
       else writer.accepted(0, row, time, 'A', `{"cidade":"A","_upload":"R","_row":${row},"_time":${time}}`);
     }
     await writer.close();
-    const computation = new FileComputation(pipelineOf(order));
-    await computation.run(path);
+    const computation = await computeTypedFile(pipelineOf(order), path);
     const results = [...computation.results()].map(({ view, window, features, final }) => [
       view,
       window.start! / 1_000,
