@@ -1,29 +1,24 @@
 import { parsePipelineFile, type CheckSpec, type StoredRun } from '#contracts';
 import { readFileSync } from 'node:fs';
-import { newRun } from '../runs/fold-run.js';
+import { foldRun, newRun } from '../runs/fold-run.js';
 import { References } from './references.js';
 
 const pipeline = parsePipelineFile(readFileSync('pipelines/empresas.yaml', 'utf8'), 'empresas.yaml');
 const RANGE = { partition: 0, from: '0', to: '1' };
 
-/** A run as it stands when its rows have gone in. */
+/** A run of day `n` as it stands when its rows have gone in; `acceptedOn`: the day on which it passed its checks. */
 function accepted(
   n: number,
   change: Partial<StoredRun> = {},
   internal: Partial<StoredRun['internal']> = {},
+  acceptedOn = n,
 ): StoredRun {
+  const created = { pipeline: 'empresas', pipelineText: '', fileName: null, saveToDb: true };
   const id = `01J0000000000000000000000${n}`;
-  const base = {
-    id,
-    pipeline: 'empresas',
-    pipelineText: '',
-    fileName: null,
-    saveToDb: true,
-    createdAtMs: Date.UTC(2024, 0, n),
-  };
-  const run = newRun({ ...base, runDate: `2024-01-0${n}` });
+  const run = newRun({ ...created, id, createdAtMs: Date.UTC(2024, 0, n), runDate: `2024-01-0${n}` });
+  const passed = foldRun(run, { type: 'step_done', step: 'check', at: Date.UTC(2024, 0, acceptedOn) });
   return {
-    ...run,
+    ...passed,
     state: 'completed',
     ...change,
     internal: { ...run.internal, evidence: RANGE, sequence: n, ...internal },
@@ -70,10 +65,8 @@ describe('references', () => {
   });
 
   it('takes the upload that was accepted last, whichever was created last', async () => {
-    expect(await find(referencesOf([accepted(1), accepted(2), accepted(3, {}, { sequence: 1 })]), 'previous')).toBe(
-      '2',
-    );
-    const waiting = accepted(1, { state: 'queued' }, { sequence: null, queued_at: 1 });
+    expect(await find(referencesOf([accepted(1), accepted(2), accepted(3, {}, {}, 1)]), 'previous')).toBe('2');
+    const waiting = accepted(1, { state: 'queued' }, { sequence: null, queued_at: 1 }, 3);
     expect(await find(referencesOf([accepted(2), waiting]), 'previous')).toBe('1');
     const references = referencesOf([accepted(1), accepted(2)]);
     references.accepted(accepted(1));
@@ -101,6 +94,8 @@ describe('references', () => {
     const references = referencesOf([accepted(1), accepted(2), accepted(3)]);
     expect(await find(references, 'day 7')).toBe('2');
     expect(await find(references, 'day 5')).toBe('empresas has no accepted upload of 2024-01-04');
+    references.accepted(accepted(1, {}, { run_date: '2024-01-04' }));
+    expect(await find(references, 'day 5')).toBe('1');
   });
 
   it('finds an upload and a file by name, and says what is gone', async () => {

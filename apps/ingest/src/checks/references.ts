@@ -15,6 +15,7 @@ export interface ReferencesOptions {
 }
 
 const KEPT = 16;
+const KEPT_DAYS = 10_000;
 /** Airflow's own default for interval_check. */
 const AIRFLOW_DAYS_BACK = 7;
 /** Uploads that overlap are accepted in another order than they were created, but not by more than so many. */
@@ -22,13 +23,16 @@ const OVERLAPPING = 100;
 
 export class References {
   private readonly kept = new Map<string, EvidenceJson>();
-  private readonly latest = new Map<string, string>();
+  /** By pipeline, and by pipeline and day; null: there is none. */
+  private readonly latest = new Map<string, string | null>();
 
   constructor(private readonly options: ReferencesOptions) {}
 
   /** The upload has been accepted: it is what the next one is compared with. */
   accepted(run: StoredRun): void {
+    if (this.latest.size >= KEPT_DAYS) this.latest.clear();
     this.latest.set(run.pipeline, run.id);
+    this.latest.set(`${run.pipeline}/${run.internal.run_date}`, run.id);
   }
 
   /** Evidence that was just written need not be read again. */
@@ -57,31 +61,38 @@ export class References {
       const missing = `there is no accepted upload ${upload} of ${pipeline.name}`;
       return named && isAccepted(named) && named.pipeline === pipeline.name ? this.read(named) : { missing };
     }
-    if (name === 'previous') {
-      const previous = this.previous(pipeline.name, run.id);
-      return previous ? this.read(previous) : { missing: `${pipeline.name} has no earlier accepted upload` };
-    }
-    const day = dateText(dateDay(run.internal.run_date)! - Number(name.slice('day '.length)));
-    const found = this.newest(pipeline.name, run.id, (one) => one.internal.run_date === day);
-    return found ? this.read(found) : { missing: `${pipeline.name} has no accepted upload of ${day}` };
+    const day =
+      name === 'previous' ? null : dateText(dateDay(run.internal.run_date)! - Number(name.slice('day '.length)));
+    const found = this.newest(pipeline.name, day, run.id);
+    if (found) return this.read(found);
+    const what = day === null ? 'no earlier accepted upload' : `no accepted upload of ${day}`;
+    return { missing: `${pipeline.name} has ${what}` };
   }
 
-  private previous(pipeline: string, before: string): StoredRun | undefined {
-    const latest = this.latest.get(pipeline);
-    const known = latest === undefined || latest === before ? undefined : this.options.store.get(latest);
+  /** The upload that was accepted last, of this day or (null) at all. Looked for once, and known from then on. */
+  private newest(pipeline: string, day: string | null, except: string): StoredRun | undefined {
+    const key = day === null ? pipeline : `${pipeline}/${day}`;
+    const latest = this.latest.get(key);
+    if (latest === null) return undefined;
+    const known = latest === undefined || latest === except ? undefined : this.options.store.get(latest);
     // It may have been cancelled, or have failed before its first row.
     if (known && isAccepted(known)) return known;
-    return this.newest(pipeline, before, () => true);
+    const found = this.lookFor(pipeline, day, except);
+    if (latest !== except) this.latest.set(key, found?.id ?? null);
+    return found;
   }
 
-  /** Of those that fit, the one that was accepted last. */
-  private newest(pipeline: string, except: string, fits: (run: StoredRun) => boolean): StoredRun | undefined {
+  private lookFor(pipeline: string, day: string | null, except: string): StoredRun | undefined {
+    // A run's day is that of its creation, in whichever zone, or a scheduled one before it.
+    const since = day === null ? '' : dateText(dateDay(day)! - 1);
     let best: StoredRun | undefined;
     let looked = 0;
     for (const id of this.options.store.newest(pipeline)) {
       const run = this.options.store.get(id);
-      if (!run || id === except || !isAccepted(run) || !fits(run)) continue;
-      if (!best || placeOf(run) > placeOf(best)) best = run;
+      if (!run || id === except) continue;
+      if (run.created_at < since) break;
+      if (!isAccepted(run) || (day !== null && run.internal.run_date !== day)) continue;
+      if (!best || acceptedAt(run) > acceptedAt(best)) best = run;
       if (++looked === OVERLAPPING) break;
     }
     return best;
@@ -105,7 +116,7 @@ function isAccepted(run: StoredRun): boolean {
   return run.state !== 'failed' || run.rows.published > 0;
 }
 
-/** Those that are still in the line come after all that have been published. */
-function placeOf(run: StoredRun): number {
-  return run.internal.sequence ?? Number.MAX_SAFE_INTEGER / 2 + (run.internal.queued_at ?? 0);
+/** When it passed its checks, ISO 8601. */
+function acceptedAt(run: StoredRun): string {
+  return run.steps.find(({ name }) => name === 'check')!.ended_at ?? '';
 }
