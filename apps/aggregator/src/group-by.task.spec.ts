@@ -225,11 +225,11 @@ describe('GroupByTask', () => {
     }
   });
 
-  it('says that the pipeline changed, also when its state cannot be read any more', async () => {
+  it('says that the key columns changed, and halts', async () => {
     const kafka = new FakeKafka();
     fill(kafka, [[sale1]]);
     await run(kafka, () => 10);
-    const other = { ...pipeline, views: pipeline.views.filter(({ name }) => name !== 'total') };
+    const other = { ...pipeline, key: ['at'] };
     const metrics = new AggregatorMetrics();
     const task = new GroupByTask({
       client: kafka.client(),
@@ -240,7 +240,7 @@ describe('GroupByTask', () => {
       metrics,
       share: unbounded(),
     });
-    await expect(task.acquire(contextOf())).rejects.toMatchObject({ code: 'pipeline_changed' });
+    await expect(task.acquire(contextOf())).rejects.toMatchObject({ code: 'pipeline_changed', halt: true });
     expect(kafka.openProducers).toBe(0);
   });
 

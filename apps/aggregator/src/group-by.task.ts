@@ -5,6 +5,7 @@ import {
   decodeControl,
   decodeRow,
   encodeEndOfFeatures,
+  encodeFeaturesReset,
   groupIds,
   LIMITS,
   pipelineTopics,
@@ -12,6 +13,7 @@ import {
   viewsOfStage,
   type ControlKind,
   type ControlRecord,
+  type PipelineChange,
   type Pipeline,
   type PipelineTopics,
 } from '#contracts';
@@ -25,16 +27,20 @@ import {
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
 import { fingerprint, GroupBy, laterOf, type EntryChange } from '#windowing';
-import {
-  assertSamePipeline,
-  copyUploads,
-  newUpload,
-  type Closing,
-  type OffsetRecord,
-  type OpenUpload,
-} from './changelog-records.js';
+import { copyUploads, newUpload, type Closing, type OffsetRecord, type OpenUpload } from './changelog-records.js';
+import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
+import { foreignRecord, rowsLost } from './input-errors.js';
 import { LateRows } from './late-rows.js';
+import {
+  assertSameKeys,
+  assertSuperseded,
+  definitionsOf,
+  generationMoved,
+  goesOn,
+  retracts,
+  sameViews,
+} from './pipeline-change.js';
 import { PartialsSource } from './partials-source.js';
 import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
@@ -52,7 +58,13 @@ export interface GroupByTaskOptions {
 
 const STAGE = 'rows';
 /** A later version's kind must not be taken for one of these: it could close windows that are to stay open. */
-const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>(['end-of-upload', 'cancel-upload', 'watermark']);
+const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>([
+  'end-of-upload',
+  'cancel-upload',
+  'watermark',
+  'pipeline-changed',
+  'reset',
+]);
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
 interface State {
@@ -61,6 +73,9 @@ interface State {
   partials: PartialsSource;
   next: bigint;
   uploads: Map<string, OpenUpload>;
+  /** Of the views that count now, and those views: see the offset record. */
+  fingerprint: OffsetRecord['fingerprint'];
+  definitions: OffsetRecord['definitions'];
 }
 
 export class GroupByTask {
@@ -85,6 +100,11 @@ export class GroupByTask {
     };
   }
 
+  /** What it reads, as errors name it. */
+  private get input(): string {
+    return `${this.topics.rows}/${this.options.partition}`;
+  }
+
   /** Open (view, group, window) entries. */
   get size(): number {
     return this.state?.groupBy.size ?? 0;
@@ -94,24 +114,87 @@ export class GroupByTask {
     await this.drop();
     const session = await TaskSession.open(this.place, ctx);
     try {
-      const { pipeline, partition, partitions } = this.options;
-      const groupBy = new GroupBy({ ...pipeline, views: viewsOfStage(pipeline, 'rows') });
-      const offset = await session.restore<OffsetRecord>(groupBy, ctx, (stored) =>
-        assertSamePipeline(pipeline.name, stored.fingerprint, this.fingerprint),
-      );
-      const { generation } = session;
-      const partials = new PartialsSource(pipeline, { topics: this.topics, partition, partitions, generation });
-      groupBy.advanceStreamTime(offset?.stream_time ?? null);
-      groupBy.beginEpoch(offset?.epoch ?? 0);
-      partials.advanceStreamTime(groupBy.streamTime);
-      const next = offset ? BigInt(offset.next) : await session.firstOffset();
-      this.state = { session, groupBy, partials, next, uploads: new Map(Object.entries(offset?.uploads ?? {})) };
-      return next;
+      const { pipeline } = this.options;
+      const { groupBy, offset } = await session.restore<OffsetRecord>(ctx, this.fingerprint, (stored) => {
+        const active = this.activeViews(stored);
+        return new GroupBy({ ...active, views: viewsOfStage(active, 'rows') });
+      });
+      if (offset !== null && offset.generation < session.generation) {
+        const anew = await this.beginAnew(session, offset, ctx);
+        this.hold(session, groupBy, anew);
+      } else {
+        if (offset !== null) assertSameKeys(pipeline.name, offset.fingerprint, this.fingerprint);
+        this.hold(session, groupBy, offset ?? this.firstRecord(session, await session.firstOffset()));
+      }
+      return this.held().next;
     } catch (error) {
       this.options.share.set(0);
+      this.state = null;
       await session.close();
       throw error;
     }
+  }
+
+  /** The pipeline with the views that count: those whose state goes on; without any state all of them. */
+  private activeViews(stored: OffsetRecord['fingerprint'] | null): Pipeline {
+    const { pipeline } = this.options;
+    if (stored === null) return pipeline;
+    return { ...pipeline, views: pipeline.views.filter(({ name }) => goesOn(name, stored, this.fingerprint)) };
+  }
+
+  private hold(session: TaskSession, groupBy: GroupBy, offset: OffsetRecord): void {
+    const { partition, partitions } = this.options;
+    const { generation } = session;
+    const partials = new PartialsSource(this.activeViews(offset.fingerprint), {
+      topics: this.topics,
+      partition,
+      partitions,
+      generation,
+      sends: offset.partials,
+    });
+    groupBy.advanceStreamTime(offset.stream_time);
+    groupBy.beginEpoch(offset.epoch);
+    partials.advanceStreamTime(groupBy.streamTime);
+    const { fingerprint: views, definitions } = offset;
+    const uploads = new Map(Object.entries(offset.uploads));
+    this.state = { session, groupBy, partials, next: BigInt(offset.next), uploads, fingerprint: views, definitions };
+  }
+
+  /** What a task begins with that has never committed in this generation. */
+  private firstRecord(session: TaskSession, next: bigint): OffsetRecord {
+    const { pipeline } = this.options;
+    return {
+      version: 1,
+      next: String(next),
+      stream_time: null,
+      epoch: 0,
+      generation: session.generation,
+      fingerprint: this.fingerprint,
+      definitions: definitionsOf(pipeline),
+      uploads: {},
+      partials: viewsOfStage(pipeline, 'partials').length > 0,
+      closing: null,
+    };
+  }
+
+  /** A reset: all that was is taken back, and the task begins where the new generation says. */
+  private async beginAnew(session: TaskSession, offset: OffsetRecord, ctx: TaskContext): Promise<OffsetRecord> {
+    const { pipeline, partition } = this.options;
+    await clearViews(
+      session,
+      {
+        isGone: () => true,
+        retracts: (view) => retracts(pipeline, STAGE, view),
+        before: offset.definitions,
+        stay: { offsetRecord: offset, next: BigInt(offset.next) },
+      },
+      ctx,
+    );
+    const next = await session.firstOffset();
+    const offsetRecord = this.firstRecord(session, next);
+    const told = { topic: this.topics.features, partition, ...encodeFeaturesReset(STAGE, session.generation) };
+    await session.transact({ changes: [], after: [told], offsetRecord, next }, ctx);
+    return offsetRecord;
   }
 
   async drop(): Promise<void> {
@@ -132,7 +215,11 @@ export class GroupByTask {
         await this.applyControl(control, record.offset + 1n, ctx);
         at++;
       } else if (record.key === null) {
-        throw this.foreignRecord(record.offset, 'a record with neither a key nor the header of a control record');
+        throw foreignRecord(
+          this.input,
+          record.offset,
+          'a record with neither a key nor the header of a control record',
+        );
       } else {
         at = await this.stepRows(records, at, ctx);
       }
@@ -193,14 +280,18 @@ export class GroupByTask {
   /** An upload's end (or a watermark): what is due goes out in parts, the last one with the control record's effects. */
   private async applyControl(control: ControlRecord, after: bigint, ctx: TaskContext): Promise<void> {
     if (!CONTROL_KINDS.has(control.kind)) {
-      throw this.foreignRecord(after - 1n, `a control record of the unknown kind "${control.kind}"`);
+      throw foreignRecord(this.input, after - 1n, `a control record of the unknown kind "${control.kind}"`);
     }
+    if (control.change) return this.applyChange(control, control.change, after, ctx);
     const state = this.held();
     const { groupBy } = state;
     const ends = control.kind !== 'watermark';
     const cancelled = control.kind === 'cancel-upload';
     const streamTime = cancelled ? null : control.streamTime;
-    if (control.kind === 'end-of-upload') this.assertWhole(control, after - 1n);
+    const rows = state.uploads.get(control.upload)?.rows ?? 0;
+    if (control.kind === 'end-of-upload' && rows !== control.rowsInPartition) {
+      throw rowsLost(this.input, control, rows, after - 1n);
+    }
     const closing: Closing = { kind: control.kind, upload: control.upload, stream_time: streamTime };
     const limit = groupBy.entriesPerTransaction;
     const last = await closeAllButLast(
@@ -213,7 +304,7 @@ export class GroupByTask {
     const uploads = copyUploads(state.uploads);
     if (ends) uploads.delete(control.upload);
     const report = control.kind === 'end-of-upload' ? [this.endOfFeatures(control)] : [];
-    const told = [...report, ...state.partials.control(control)];
+    const told = [...report, ...(state.partials.sends ? state.partials.control(control) : [])];
     const clock = { streamTime: laterOf(groupBy.streamTime, streamTime), epoch: groupBy.epoch + 1 };
     await this.transact({ ...clock, changes: last.changes, next: after, uploads, closing: null, after: told }, ctx);
     last.commit();
@@ -224,25 +315,37 @@ export class GroupByTask {
     state.uploads = uploads;
   }
 
-  /** A row that is missing here was deleted before it was read: results would be wrong without a word. */
-  private assertWhole(control: ControlRecord, offset: bigint): void {
-    const rows = this.held().uploads.get(control.upload)?.rows ?? 0;
-    if (rows === control.rowsInPartition) return;
-    throw new KafkaError(
-      'input_lost',
-      `${this.topics.rows}/${this.options.partition}: upload ${control.upload} has ${control.rowsInPartition} rows in this ` +
-        `partition, ${rows} were read before its end at offset ${offset}: rows were deleted before they were read`,
-      { retriable: false, halt: true },
-    );
-  }
-
-  private foreignRecord(offset: bigint, what: string): KafkaError {
-    return new KafkaError(
-      'foreign_record',
-      `${this.topics.rows}/${this.options.partition}: offset ${offset} holds ${what}. Only ingest of this version may ` +
-        'write this topic: update the aggregator, or give the pipeline a new name',
-      { retriable: false, halt: true },
-    );
+  /** The pipeline file changed, or a reset: the task goes on with other views, or from elsewhere. */
+  private async applyChange(
+    control: ControlRecord,
+    change: PipelineChange,
+    after: bigint,
+    ctx: TaskContext,
+  ): Promise<void> {
+    const state = this.held();
+    const { session, groupBy, partials, fingerprint: active } = state;
+    const { pipeline } = this.options;
+    if (change.generation > session.generation) throw generationMoved();
+    const offsetRecord = this.recordOf({ ...clockOf(groupBy), next: after, uploads: state.uploads, closing: null });
+    // What a replay meets of earlier days has had its effect.
+    if (control.kind === 'reset' || change.generation < session.generation) {
+      await session.transact({ changes: [], after: [], offsetRecord, next: after }, ctx);
+      state.next = after;
+      return;
+    }
+    const told = partials.sends || change.partials ? partials.control(control) : [];
+    const begun = { ...offsetRecord, partials: change.partials };
+    if (sameViews(change.views, this.fingerprint.views)) {
+      const stay = { offsetRecord: { ...offsetRecord, next: String(after - 1n) }, next: after - 1n };
+      const isGone = (view: string) => !goesOn(view, active, this.fingerprint);
+      const retractsIt = (view: string) => retracts(pipeline, STAGE, view);
+      await clearViews(session, { isGone, retracts: retractsIt, before: state.definitions, stay }, ctx);
+      Object.assign(begun, { fingerprint: this.fingerprint, definitions: definitionsOf(pipeline) });
+    } else {
+      await assertSuperseded(this.options.client, this.topics.uploads, pipeline.name, this.fingerprint);
+    }
+    await session.transact({ changes: [], after: told, offsetRecord: begun, next: after }, ctx);
+    await this.acquire(ctx);
   }
 
   private endOfFeatures(control: ControlRecord): OutRecord {
@@ -270,20 +373,32 @@ export class GroupByTask {
     },
     ctx: TaskContext,
   ): Promise<void> {
-    const state = this.held();
-    const { session } = state;
-    const offsetRecord: OffsetRecord = {
+    const { session } = this.held();
+    const offsetRecord = this.recordOf(step);
+    await session.transact({ changes: step.changes, after: step.after, offsetRecord, next: step.next }, ctx);
+    this.held().next = step.next;
+  }
+
+  private recordOf(step: {
+    next: bigint;
+    uploads: ReadonlyMap<string, OpenUpload>;
+    closing: Closing | null;
+    streamTime: number | null;
+    epoch: number;
+  }): OffsetRecord {
+    const { session, fingerprint: views, definitions, partials } = this.held();
+    return {
       version: 1,
       next: String(step.next),
       stream_time: step.streamTime,
       epoch: step.epoch,
       generation: session.generation,
-      fingerprint: this.fingerprint,
+      fingerprint: views,
+      definitions,
       uploads: Object.fromEntries(step.uploads),
+      partials: partials.sends,
       closing: step.closing,
     };
-    await session.transact({ changes: step.changes, after: step.after, offsetRecord, next: step.next }, ctx);
-    state.next = step.next;
   }
 }
 

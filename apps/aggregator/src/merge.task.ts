@@ -5,11 +5,13 @@ import {
   decodeContribution,
   decodeSourceControl,
   encodeEndOfFeatures,
+  encodeFeaturesReset,
   groupIds,
   LIMITS,
   pipelineTopics,
   transactionalIds,
   viewsOfStage,
+  type Contribution,
   type Pipeline,
   type PipelineTopics,
   type SourceControl,
@@ -24,12 +26,16 @@ import {
   type TaskContext,
 } from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
-import { fingerprint, GroupBy, laterOf, type EntryChange } from '#windowing';
-import { assertSamePipeline, type Closing, type MergeOffsetRecord } from './changelog-records.js';
+import { fingerprint, GroupBy, laterOf, parseChangelogKey, type EntryChange } from '#windowing';
+import { type Closing, type MergeOffsetRecord } from './changelog-records.js';
+import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
+import { foreignRecord } from './input-errors.js';
 import { Sources } from './sources.js';
+import { assertSameKeys, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
 import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
+import { viewVersions } from './view-versions.js';
 
 export interface MergeTaskOptions {
   client: KafkaClient;
@@ -41,6 +47,8 @@ export interface MergeTaskOptions {
   /** The task's part of the process' memory. */
   share: StateShare;
 }
+
+const STAGE = 'partials';
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
 interface State {
@@ -54,6 +62,8 @@ export class MergeTask {
   private readonly topics: PipelineTopics;
   private readonly pipeline: Pipeline;
   private readonly fingerprint: MergeOffsetRecord['fingerprint'];
+  private readonly definitions: View[];
+  private readonly versions: ReadonlyMap<string, string>;
   private readonly place: TaskPlace;
   private state: State | null = null;
 
@@ -61,6 +71,8 @@ export class MergeTask {
     const { client, prefix, pipeline, partition, partitions, metrics, share } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
+    this.definitions = definitionsOf(pipeline);
+    this.versions = viewVersions(this.fingerprint);
     this.pipeline = { ...pipeline, views: viewsOfStage(pipeline, 'partials').map(mergedView) };
     this.place = {
       client,
@@ -83,19 +95,62 @@ export class MergeTask {
     await this.drop();
     const session = await TaskSession.open(this.place, ctx);
     try {
-      const groupBy = new GroupBy(this.pipeline);
-      const offset = await session.restore<MergeOffsetRecord>(groupBy, ctx, (stored) =>
-        assertSamePipeline(this.pipeline.name, stored.fingerprint, this.fingerprint),
-      );
-      groupBy.advanceStreamTime(offset?.stream_time ?? null);
-      const next = offset ? BigInt(offset.next) : await session.firstOffset();
-      this.state = { session, groupBy, next, sources: Sources.restored(offset?.sources, this.options.partitions) };
+      const { groupBy, offset } = await session.restore<MergeOffsetRecord>(ctx, this.fingerprint, () => {
+        return new GroupBy(this.pipeline);
+      });
+      const { partitions } = this.options;
+      const begun = offset === null ? this.firstRecord(session, await session.firstOffset()) : offset;
+      const current = offset === null ? begun : await this.bringUpToDate(session, offset, ctx);
+      groupBy.advanceStreamTime(current.stream_time);
+      const next = BigInt(current.next);
+      this.state = { session, groupBy, next, sources: Sources.restored(current.sources, partitions) };
       return next;
     } catch (error) {
       this.options.share.set(0);
       await session.close();
       throw error;
     }
+  }
+
+  private firstRecord(session: TaskSession, next: bigint): MergeOffsetRecord {
+    return {
+      version: 1,
+      next: String(next),
+      stream_time: null,
+      generation: session.generation,
+      fingerprint: this.fingerprint,
+      definitions: this.definitions,
+      sources: [],
+      closing: null,
+    };
+  }
+
+  /**
+   * After a reset, or under a changed pipeline file: what views that do not go on have left is taken back at once, since
+   * contributions of earlier generations and to other definitions of a view are void wherever they come.
+   */
+  private async bringUpToDate(
+    session: TaskSession,
+    offset: MergeOffsetRecord,
+    ctx: TaskContext,
+  ): Promise<MergeOffsetRecord> {
+    const { pipeline, partition } = this.options;
+    const isReset = offset.generation < session.generation;
+    if (!isReset) {
+      assertSameKeys(pipeline.name, offset.fingerprint, this.fingerprint);
+      if (sameViews(offset.fingerprint.views, this.fingerprint.views)) return offset;
+    }
+    const stay = { offsetRecord: offset, next: BigInt(offset.next) };
+    const isGone = (view: string) => isReset || !goesOn(view, offset.fingerprint, this.fingerprint);
+    const retractsIt = (view: string) => retracts(pipeline, STAGE, view);
+    await clearViews(session, { isGone, retracts: retractsIt, before: offset.definitions, stay }, ctx);
+    const { fingerprint: views, definitions } = this.firstRecord(session, 0n);
+    const start = await session.firstOffset();
+    const next = isReset && start > stay.next ? start : stay.next;
+    const offsetRecord = isReset ? this.firstRecord(session, next) : { ...offset, fingerprint: views, definitions };
+    const told = { topic: this.topics.features, partition, ...encodeFeaturesReset(STAGE, session.generation) };
+    await session.transact({ changes: [], after: isReset ? [told] : [], offsetRecord, next }, ctx);
+    return offsetRecord;
   }
 
   async drop(): Promise<void> {
@@ -134,9 +189,17 @@ export class MergeTask {
       if (control === null) {
         if (at === from) this.options.share.assertRoom();
         if (step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords || step.entries >= mostEntries) break;
-        step.applyContribution(this.contributionOf(record));
+        const contribution = this.contributionOf(record);
+        if (contribution !== null) step.applyContribution(contribution);
       } else {
-        if (!sources.has(control.source)) throw this.foreignRecord(record, `source ${control.source} is unknown`);
+        if (control.generation < state.session.generation) continue;
+        if (control.generation > state.session.generation) throw generationMoved();
+        if (!sources.has(control.source))
+          throw foreignRecord(
+            `${this.topics.partials}/${this.options.partition}`,
+            record.offset,
+            `a control record of the unknown source ${control.source}`,
+          );
         if (sources.waitedFor(control.source)) effective = control;
         else sources.arrived(control.source);
       }
@@ -158,9 +221,9 @@ export class MergeTask {
   private async applyControl(control: SourceControl, after: bigint, ctx: TaskContext): Promise<void> {
     const state = this.held();
     const { groupBy } = state;
-    const ends = control.kind !== 'watermark';
+    const ends = control.kind === 'end-of-upload' || control.kind === 'cancel-upload';
     const cancelled = control.kind === 'cancel-upload';
-    const streamTime = cancelled ? null : control.streamTime;
+    const streamTime = cancelled || control.change ? null : control.streamTime;
     const closing: Closing = { kind: control.kind, upload: control.upload, stream_time: streamTime };
     const limit = groupBy.entriesPerTransaction;
     const last = await closeAllButLast(
@@ -177,19 +240,20 @@ export class MergeTask {
     state.sources = sources;
   }
 
-  private contributionOf(record: KafkaRecord) {
+  /** Null for one that is void. */
+  private contributionOf(record: KafkaRecord): Contribution | null {
     const contribution = decodeContribution(record);
-    if (contribution === null) throw this.foreignRecord(record, 'it is neither a contribution nor a control record');
-    return contribution;
-  }
-
-  private foreignRecord({ offset }: KafkaRecord, what: string): KafkaError {
-    return new KafkaError(
-      'foreign_record',
-      `${this.topics.partials}/${this.options.partition}: offset ${offset} was not written by this version of the ` +
-        `aggregator: ${what}. Update all aggregators, or give the pipeline a new name`,
-      { retriable: false, halt: true },
-    );
+    if (contribution === null)
+      throw foreignRecord(
+        `${this.topics.partials}/${this.options.partition}`,
+        record.offset,
+        'neither a contribution nor a control record',
+      );
+    const { generation } = this.held().session;
+    if (contribution.generation > generation) throw generationMoved();
+    const isVoid = contribution.generation < generation;
+    const { view } = parseChangelogKey(contribution.key);
+    return isVoid || this.versions.get(view) !== contribution.version ? null : contribution;
   }
 
   /** Rows are counted, and lateness is judged, by the sources: their own reports say so. */
@@ -198,7 +262,7 @@ export class MergeTask {
     const record = encodeEndOfFeatures({
       upload,
       sequence,
-      stage: 'partials',
+      stage: STAGE,
       partition,
       rows: 0,
       late: 0,
@@ -227,6 +291,7 @@ export class MergeTask {
       stream_time: laterOf(groupBy.streamTime, step.streamTime ?? null),
       generation: session.generation,
       fingerprint: this.fingerprint,
+      definitions: this.definitions,
       sources: step.sources.toJSON(),
       closing: step.closing,
     };

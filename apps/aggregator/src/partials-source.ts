@@ -10,20 +10,32 @@ import {
   type PipelineTopics,
 } from '#contracts';
 import { partitionForKey, type OutRecord } from '#kafka';
-import { GroupBy, type Step } from '#windowing';
+import { fingerprint, GroupBy, parseChangelogKey, type Step } from '#windowing';
+import { viewVersions } from './view-versions.js';
 
 export class PartialsSource {
   /** Its store stays empty: each step begins anew. */
   private readonly groupBy: GroupBy;
-  private readonly sends: boolean;
+  private readonly versions: ReadonlyMap<string, string>;
 
+  /** `pipeline`: with the views that count now. */
   constructor(
     pipeline: Pipeline,
-    private readonly options: { topics: PipelineTopics; partition: number; partitions: number; generation: number },
+    private readonly options: {
+      topics: PipelineTopics;
+      partition: number;
+      partitions: number;
+      generation: number;
+      /** Whether any view is kept through partials, so that control records are to be sent. */
+      sends: boolean;
+    },
   ) {
-    const views = viewsOfStage(pipeline, 'partials');
-    this.sends = views.length > 0;
-    this.groupBy = new GroupBy({ ...pipeline, views });
+    this.groupBy = new GroupBy({ ...pipeline, views: viewsOfStage(pipeline, 'partials') });
+    this.versions = viewVersions(fingerprint(pipeline, options.partitions));
+  }
+
+  get sends(): boolean {
+    return this.options.sends;
   }
 
   beginStep(): Step {
@@ -40,12 +52,18 @@ export class PartialsSource {
     return step.contributions().map(({ key, group, entry }) => ({
       topic: topics.partials,
       partition: partitionForKey(group, partitions),
-      ...encodeContribution({ key, generation, streamTime, entry }),
+      ...encodeContribution({
+        key,
+        generation,
+        streamTime,
+        version: this.versions.get(parseChangelogKey(key).view)!,
+        entry,
+      }),
     }));
   }
 
+  /** For every partition; whether it is to be sent says {@link sends}. */
   control(control: ControlRecord): OutRecord[] {
-    if (!this.sends) return [];
     const { topics, partition, partitions, generation } = this.options;
     const record = encodeSourceControl({ ...control, source: partition, generation });
     return Array.from({ length: partitions }, (_, to) => ({ topic: topics.partials, partition: to, ...record }));

@@ -1,16 +1,25 @@
 // What each task of the aggregator stands on, whatever it reads: one input partition, one changelog partition, one
 // transactional producer. Opening fences every earlier owner; all that the task writes goes out in transactions whose
 // last record is the offset record. Any error means: close the session and open another.
-import { readGeneration, type KafkaClient, type OutRecord, type TaskContext, type TransactionalProducer } from '#kafka';
+import { parseFeatureKey, type Generation } from '#contracts';
+import {
+  readGenerationRecord,
+  type KafkaClient,
+  type OutRecord,
+  type TaskContext,
+  type TransactionalProducer,
+} from '#kafka';
 import type { AggregatorMetrics } from '#runtime';
-import type { EntryChange, GroupBy } from '#windowing';
-import { OFFSET_KEY } from './changelog-records.js';
+import { parseChangelogKey, type EntryChange, type GroupBy } from '#windowing';
+import { OFFSET_KEY, type OffsetRecord } from './changelog-records.js';
+import { goesOn, sameViews } from './pipeline-change.js';
 import type { StateShare } from './state-budget.js';
 
 /** Where a task reads and writes, and under which names. */
 export interface TaskPlace {
   client: KafkaClient;
-  topics: { input: string; changelog: string; features: string; uploads: string };
+  /** `input` is what the task reads: rows or partials. */
+  topics: { input: string; rows: string; changelog: string; features: string; uploads: string };
   partition: number;
   transactionalId: string;
   groupId: string;
@@ -34,10 +43,15 @@ const TRANSACTION_TIMEOUT_MS = 20_000;
 
 export class TaskSession {
   private constructor(
-    private readonly place: TaskPlace,
+    readonly place: TaskPlace,
     private readonly producer: TransactionalProducer,
-    readonly generation: number,
+    /** The generation, and of a reset where it begins. */
+    readonly origin: Generation,
   ) {}
+
+  get generation(): number {
+    return this.origin.generation;
+  }
 
   /** Fences earlier owners. The fence comes before any read: only then is what is read final. */
   static async open(place: TaskPlace, ctx: TaskContext): Promise<TaskSession> {
@@ -45,7 +59,7 @@ export class TaskSession {
     const producer = await client.openTransactional({ transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS });
     try {
       ctx.assertOwned();
-      return new TaskSession(place, producer, await readGeneration(client, topics.uploads));
+      return new TaskSession(place, producer, await readGenerationRecord(client, topics.uploads));
     } catch (error) {
       await producer.close().catch(() => undefined);
       throw error;
@@ -57,12 +71,48 @@ export class TaskSession {
   }
 
   /**
-   * Reads the changelog into `groupBy`; answers the offset record, null when the task has never committed. `check` may
-   * throw at it: its reason comes before that of an entry which does not fit the pipeline file.
+   * Reads the changelog. `groupByOf` makes what entries are read into, for a stored fingerprint (null: for the pipeline
+   * file's own). Where the two differ it is read twice, since the fingerprint stands at its end: entries of views that do
+   * not go on are left out then.
    */
-  async restore<Offset>(groupBy: GroupBy, ctx: TaskContext, check: (offset: Offset) => void): Promise<Offset | null> {
-    const { client, topics, partition, share } = this.place;
-    const found: { offset: Offset | null; unreadable: unknown } = { offset: null, unreadable: null };
+  async restore<Offset extends Pick<OffsetRecord, 'fingerprint' | 'generation'>>(
+    ctx: TaskContext,
+    own: OffsetRecord['fingerprint'],
+    groupByOf: (stored: OffsetRecord['fingerprint'] | null) => GroupBy,
+  ): Promise<{ groupBy: GroupBy; offset: Offset | null }> {
+    const groupBy = groupByOf(null);
+    const found: { unreadable: unknown } = { unreadable: null };
+    const offset = await this.readChangelog<Offset>(ctx, (key, value) => {
+      if (found.unreadable === null) found.unreadable = tryRestore(groupBy, this.place.share, key, value);
+    });
+    // A reset empties all of it: nothing of it need be read.
+    if (offset !== null && offset.generation < this.generation) {
+      this.place.share.set(0);
+      return { groupBy: groupByOf(null), offset };
+    }
+    if (offset === null || sameViews(offset.fingerprint.views, own.views)) {
+      if (found.unreadable !== null) throw found.unreadable;
+      return { groupBy, offset };
+    }
+    found.unreadable = null;
+    const kept = groupByOf(offset.fingerprint);
+    this.place.share.set(0);
+    await this.readChangelog<Offset>(ctx, (key, value) => {
+      const { view } = parseChangelogKey(key);
+      if (!goesOn(view, offset.fingerprint, own)) return;
+      found.unreadable ??= tryRestore(kept, this.place.share, key, value);
+    });
+    if (found.unreadable !== null) throw found.unreadable;
+    return { groupBy: kept, offset };
+  }
+
+  /** Hands on every entry; answers the offset record, null when the task has never committed. */
+  async readChangelog<Offset>(
+    ctx: TaskContext,
+    onEntry: (key: string, value: Buffer | null) => void,
+  ): Promise<Offset | null> {
+    const { client, topics, partition } = this.place;
+    let offset: Offset | null = null;
     await client.readPartition({
       topic: topics.changelog,
       partition,
@@ -70,19 +120,33 @@ export class TaskSession {
       onProgress: (progress) => ctx.restoring(progress),
       onRecord: ({ key, value }) => {
         const name = key!.toString();
-        if (name === OFFSET_KEY) found.offset = JSON.parse(value!.toString()) as Offset;
-        else if (found.unreadable === null) found.unreadable = tryRestore(groupBy, share, name, value);
+        if (name === OFFSET_KEY) offset = JSON.parse(value!.toString()) as Offset;
+        else onEntry(name, value);
       },
     });
-    if (found.offset) check(found.offset);
-    if (found.unreadable !== null) throw found.unreadable;
     ctx.assertOwned();
-    return found.offset;
+    return offset;
   }
 
-  /** The log start of the input: where a task begins that has never committed. */
+  /** Keys of features in this partition that are not retracted. */
+  async liveFeatures(ctx: TaskContext): Promise<Set<string>> {
+    const { client, topics, partition } = this.place;
+    const keys = new Set<string>();
+    const onRecord = ({ key, value }: { key: Buffer | null; value: Buffer | null }) => {
+      const name = key!.toString();
+      if (value === null) keys.delete(name);
+      else if (parseFeatureKey(name) !== null) keys.add(name);
+    };
+    await client.readPartition({ topic: topics.features, partition, signal: ctx.signal, onRecord });
+    ctx.assertOwned();
+    return keys;
+  }
+
+  /** Where a task begins that has never committed: the log start of the input, or (rows) where a reset says. */
   async firstOffset(): Promise<bigint> {
     const { client, topics, partition } = this.place;
+    const from = topics.input === topics.rows ? this.origin.from?.[partition] : undefined;
+    if (from !== undefined) return BigInt(from);
     const offsets = await client.offsets(topics.input);
     return offsets.find((one) => one.partition === partition)!.start;
   }

@@ -1,7 +1,11 @@
 // Control records in `rows`: null key, header `caudal`, written by ingest into every partition.
 // They tell every task, at the same place of each partition's log, that an upload has ended or was given up.
 
-export type ControlKind = 'end-of-upload' | 'cancel-upload' | 'watermark';
+/**
+ * `pipeline-changed`: from here on the views are those of another pipeline file; `reset`: a new generation begins, every
+ * task is to empty its state and begin where the generation says.
+ */
+export type ControlKind = 'end-of-upload' | 'cancel-upload' | 'watermark' | 'pipeline-changed' | 'reset';
 
 /** With `order: event_time` a watermark follows every so many records of a file, rejected ones counted. */
 export const ROWS_PER_WATERMARK = 1_000;
@@ -17,6 +21,17 @@ export interface ControlRecord {
   readonly rowsTotal: number;
   /** Place of the upload in the pipeline's order; later uploads have higher numbers. */
   readonly sequence: number;
+  /** Of `pipeline-changed` and `reset` only. */
+  readonly change?: PipelineChange;
+}
+
+/** What a change of the pipeline or a reset tells tasks. */
+export interface PipelineChange {
+  readonly generation: number;
+  /** Fingerprints of the views that count from here on, by name. */
+  readonly views: Record<string, string>;
+  /** Whether any of those views is kept through `partials`. */
+  readonly partials: boolean;
 }
 
 export function encodeControl(record: ControlRecord): { key: null; value: string; headers: Record<string, string> } {
@@ -28,6 +43,7 @@ export function encodeControl(record: ControlRecord): { key: null; value: string
       stream_time: record.streamTime,
       rows_in_partition: record.rowsInPartition,
       rows_total: record.rowsTotal,
+      ...(record.change && { change: record.change }),
     }),
     headers: { caudal: record.kind, sequence: String(record.sequence) },
   };
@@ -50,5 +66,6 @@ export function decodeControl(message: {
     rowsInPartition: value.rows_in_partition!,
     rowsTotal: value.rows_total!,
     sequence: Number(message.headers.sequence?.toString() ?? 0),
+    ...(value.change === undefined ? {} : { change: value.change }),
   };
 }

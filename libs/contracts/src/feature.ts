@@ -51,6 +51,20 @@ export function parseFeatureKey(key: string): { view: string; group: string; win
   };
 }
 
+/** Header of a retraction: the view as it was, for its Redis key, since today's pipeline file may have another or none. */
+export const RETRACTED_VIEW = 'view';
+
+/** Tells the feature writer that a task has begun a new generation: what it wrote before is to be written anew. */
+export function encodeFeaturesReset(stage: string, generation: number): { key: string; value: string } {
+  return { key: ['', 'reset', stage].join(NUL), value: JSON.stringify({ generation }) };
+}
+
+/** The new generation, or null for any other record. */
+export function decodeFeaturesReset(key: string, value: Buffer | null): number | null {
+  if (!key.startsWith(`${NUL}reset${NUL}`) || value === null) return null;
+  return (JSON.parse(value.toString()) as { generation: number }).generation;
+}
+
 /** Tells the feature writer that all features due from an upload, in this partition and stage, stand before it. */
 export interface EndOfFeatures {
   readonly upload: string;

@@ -10,14 +10,16 @@ export interface Contribution {
   readonly generation: number;
   /** The source's stream time when it judged these rows, epoch ms. */
   readonly streamTime: number | null;
+  /** Names the view's definition: after a change, contributions to the view as it was are void. */
+  readonly version: string;
   /** `[upload, accumulator...]`, as a changelog's value. */
   readonly entry: unknown;
 }
 
 /** `entry` is JSON text. */
 export function encodeContribution(contribution: Contribution & { entry: string }): { key: string; value: string } {
-  const { key, generation, streamTime, entry } = contribution;
-  return { key, value: `[${generation},${streamTime},${entry}]` };
+  const { key, generation, streamTime, version, entry } = contribution;
+  return { key, value: `[${generation},${streamTime},"${version}",${entry}]` };
 }
 
 /** A control record of one source. */
@@ -47,7 +49,7 @@ export function decodeSourceControl(message: Message): SourceControl | null {
 export function decodeContribution(message: Pick<Message, 'key' | 'value'>): Contribution | null {
   if (message.key === null || message.value === null) return null;
   const parts = JSON.parse(message.value.toString()) as unknown;
-  if (!Array.isArray(parts) || parts.length !== 3 || typeof parts[0] !== 'number') return null;
-  const [generation, streamTime, entry] = parts as [number, number | null, unknown];
-  return { key: message.key.toString(), generation, streamTime, entry };
+  if (!Array.isArray(parts) || parts.length !== 4 || typeof parts[0] !== 'number') return null;
+  const [generation, streamTime, version, entry] = parts as [number, number | null, string, unknown];
+  return { key: message.key.toString(), generation, streamTime, version, entry };
 }

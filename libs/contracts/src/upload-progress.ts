@@ -1,12 +1,26 @@
 // Records of `<pipeline>.uploads`: the publisher's memory. One transactional writer, so a read after the fence is final.
 import type { Pipeline } from './pipeline.js';
-
 export const GENERATION_KEY = 'generation';
 export const SEQUENCE_KEY = 'sequence';
 
 /** Epoch ms at which the pipeline's topics were created or reset: orders writes to Redis before any offset. */
 export interface Generation {
   generation: number;
+  /** Of a reset: where each partition of `rows` is read from, by partition. */
+  from?: string[];
+}
+
+export const PIPELINE_KEY = 'pipeline';
+
+/** The pipeline file under which rows are published now. */
+export interface ActivePipeline {
+  /** As `fingerprint` of libs/windowing makes them. */
+  key: string[];
+  partitions: number;
+  views: Record<string, string>;
+  /** By view: the upload sequence after which it began; null where it counts from the first upload. */
+  since: Record<string, number | null>;
+  text: string;
 }
 
 /** The highest upload sequence given so far, and the stream time of the uploads that have ended (epoch ms). */

@@ -20,6 +20,6 @@ export {
   type TaskBatchMessage,
   type TaskMessage,
 } from './batch-transport.js';
-export { readGeneration } from './generation.js';
+export { readGeneration, readActivePipeline, readGenerationRecord } from './generation.js';
 export type { Restoring } from './restore-progress.js';
 export { groupsNotReady, logTaskEvent } from './group-health.js';
