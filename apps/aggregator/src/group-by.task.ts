@@ -32,15 +32,7 @@ import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
 import { foreignRecord, rowsLost } from './input-errors.js';
 import { LateRows } from './late-rows.js';
-import {
-  assertSameKeys,
-  assertSuperseded,
-  definitionsOf,
-  generationMoved,
-  goesOn,
-  retracts,
-  sameViews,
-} from './pipeline-change.js';
+import { assertSuperseded, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
 import { PartialsSource } from './partials-source.js';
 import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
@@ -114,7 +106,6 @@ export class GroupByTask {
     await this.drop();
     const session = await TaskSession.open(this.place, ctx);
     try {
-      const { pipeline } = this.options;
       const { groupBy, offset } = await session.restore<OffsetRecord>(ctx, this.fingerprint, (stored) => {
         const active = this.activeViews(stored);
         return new GroupBy({ ...active, views: viewsOfStage(active, 'rows') });
@@ -123,7 +114,6 @@ export class GroupByTask {
         const anew = await this.beginAnew(session, offset, ctx);
         this.hold(session, groupBy, anew);
       } else {
-        if (offset !== null) assertSameKeys(pipeline.name, offset.fingerprint, this.fingerprint);
         this.hold(session, groupBy, offset ?? this.firstRecord(session, await session.firstOffset()));
       }
       return this.held().next;

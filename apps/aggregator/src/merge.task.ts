@@ -32,7 +32,7 @@ import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
 import { foreignRecord } from './input-errors.js';
 import { Sources } from './sources.js';
-import { assertSameKeys, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
+import { definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
 import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 import { viewVersions } from './view-versions.js';
@@ -136,10 +136,7 @@ export class MergeTask {
   ): Promise<MergeOffsetRecord> {
     const { pipeline, partition } = this.options;
     const isReset = offset.generation < session.generation;
-    if (!isReset) {
-      assertSameKeys(pipeline.name, offset.fingerprint, this.fingerprint);
-      if (sameViews(offset.fingerprint.views, this.fingerprint.views)) return offset;
-    }
+    if (!isReset && sameViews(offset.fingerprint.views, this.fingerprint.views)) return offset;
     const stay = { offsetRecord: offset, next: BigInt(offset.next) };
     const isGone = (view: string) => isReset || !goesOn(view, offset.fingerprint, this.fingerprint);
     const retractsIt = (view: string) => retracts(pipeline, STAGE, view);

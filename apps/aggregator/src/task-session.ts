@@ -12,7 +12,7 @@ import {
 import type { AggregatorMetrics } from '#runtime';
 import { parseChangelogKey, type EntryChange, type GroupBy } from '#windowing';
 import { OFFSET_KEY, type OffsetRecord } from './changelog-records.js';
-import { goesOn, sameViews } from './pipeline-change.js';
+import { assertSameKeys, goesOn, sameViews } from './pipeline-change.js';
 import type { StateShare } from './state-budget.js';
 
 /** Where a task reads and writes, and under which names. */
@@ -90,6 +90,7 @@ export class TaskSession {
       this.place.share.set(0);
       return { groupBy: groupByOf(null), offset };
     }
+    if (offset !== null) assertSameKeys(this.place.pipeline, offset.fingerprint, own);
     if (offset === null || sameViews(offset.fingerprint.views, own.views)) {
       if (found.unreadable !== null) throw found.unreadable;
       return { groupBy, offset };

@@ -192,8 +192,7 @@ async function openQueues(
     const publisher = new Publisher({
       client: on.client,
       prefix,
-      pipeline,
-      order: file.order,
+      pipeline: file,
       partitions,
       now: Date.now,
       onTransaction: (rows) => {

@@ -134,8 +134,7 @@ describe('Publisher', () => {
       const publisher = new Publisher({
         client,
         prefix: 'c',
-        pipeline: 'p',
-        order,
+        pipeline: pipelineOf(order),
         partitions: PARTITIONS,
         now: () => 1,
       });

@@ -8,6 +8,8 @@ import {
   SEQUENCE_KEY,
   transactionalIds,
   type ControlKind,
+  PIPELINE_KEY,
+  type ActivePipeline,
   type Generation,
   type LastSequence,
   type Pipeline,
@@ -15,6 +17,7 @@ import {
   type UploadProgress,
 } from '#contracts';
 import { partitionForKey, type KafkaClient, type OutRecord, type SentRange, type TransactionalProducer } from '#kafka';
+import { activePipeline, changeControls, keyChange, sameActiveViews } from './pipeline-log.js';
 import { readTypedFile, type TypedFrame } from './typed-file.js';
 
 // A transaction holds at most this much work, so that consumers see rows soon and no commit is heavy.
@@ -24,8 +27,7 @@ const BYTES_PER_TRANSACTION = 4 << 20;
 export interface PublisherOptions {
   client: KafkaClient;
   prefix: string;
-  pipeline: string;
-  order: Pipeline['order'];
+  pipeline: Pipeline;
   partitions: number;
   now: () => number;
   /** Told of every committed transaction and the rows in it. */
@@ -39,27 +41,30 @@ export class Publisher {
   private lastSequence = 0;
   private lastStreamTime: number | null = null;
   private generation: number | null = null;
+  private active: ActivePipeline | null = null;
+  private keyChange: string | null = null;
   private forgotten: string[] = [];
 
   constructor(private readonly options: PublisherOptions) {
-    this.topics = pipelineTopics(options.prefix, options.pipeline);
+    this.topics = pipelineTopics(options.prefix, options.pipeline.name);
   }
 
   /** Fences every earlier publisher of this pipeline, then learns how far it came. Throws KafkaErrors. */
   async open(): Promise<void> {
     const { client, prefix, pipeline } = this.options;
     await this.close();
-    const transactionalId = transactionalIds.publisher(prefix, pipeline);
+    const transactionalId = transactionalIds.publisher(prefix, pipeline.name);
     const producer = await client.openTransactional({ transactionalId, transactionTimeoutMs: 30_000 });
     this.producer = producer;
     this.progress = new Map();
     this.generation = null;
+    this.active = null;
     await client.readPartition({
       topic: this.topics.uploads,
       partition: 0,
       onRecord: (record) => this.restore(record.key!.toString(), record.value),
     });
-    if (this.generation === null) await this.writeGeneration(producer);
+    await this.tellPipeline(producer);
   }
 
   async close(): Promise<void> {
@@ -142,7 +147,8 @@ export class Publisher {
       return;
     }
     const json: unknown = JSON.parse(value.toString());
-    if (key === GENERATION_KEY) this.generation = (json as Generation).generation;
+    if (key === PIPELINE_KEY) this.active = json as ActivePipeline;
+    else if (key === GENERATION_KEY) this.generation = (json as Generation).generation;
     else if (key === SEQUENCE_KEY) {
       const { sequence, stream_time: streamTime = null } = json as LastSequence;
       this.lastSequence = sequence;
@@ -150,13 +156,61 @@ export class Publisher {
     } else this.progress.set(key, json as UploadProgress);
   }
 
-  /** The first transaction ever: aggregator and writer are not ready before the generation exists. */
-  private async writeGeneration(producer: TransactionalProducer): Promise<void> {
-    const generation: Generation = { generation: this.options.now() };
-    const transaction = await producer.begin();
-    await transaction.send([this.uploadsRecord(GENERATION_KEY, generation)]);
+  /** Why nothing may be published under this pipeline file before a reset; null: it may. */
+  get refusal(): string | null {
+    return this.keyChange;
+  }
+
+  /** The views that count now, each with the upload sequence after which it began; null: from the first upload. */
+  get since(): Record<string, number | null> {
+    return this.active?.since ?? {};
+  }
+
+  /**
+   * A new generation: every task empties its state and begins at `from` (offsets of `rows`, by partition). The caller has
+   * made sure that no upload is being published.
+   */
+  async reset(from: readonly bigint[]): Promise<Generation> {
+    if (!this.producer) throw new Error('publisher is not open: call open() first');
+    const { pipeline, partitions, now } = this.options;
+    // Later than any before, whatever the clock says.
+    const generation: Generation = { generation: Math.max(now(), this.generation! + 1), from: from.map(String) };
+    const active = activePipeline(pipeline, { partitions, sequence: this.lastSequence, before: null });
+    const told = { topics: this.topics, partitions, sequence: this.lastSequence, pipeline, ...generation };
+    const transaction = await this.producer.begin();
+    await transaction.send([
+      this.uploadsRecord(GENERATION_KEY, generation),
+      this.uploadsRecord(PIPELINE_KEY, active),
+      ...changeControls('reset', told),
+    ]);
     await transaction.commit();
     this.generation = generation.generation;
+    this.active = active;
+    this.keyChange = null;
+    return generation;
+  }
+
+  /**
+   * The first transaction ever: aggregator and writer are not ready before the generation exists. Later only a pipeline
+   * file with other views is told, unless its keys have changed: then nothing is published.
+   */
+  private async tellPipeline(producer: TransactionalProducer): Promise<void> {
+    const { pipeline, partitions, now } = this.options;
+    const { active: before, lastSequence: sequence } = this;
+    const active = activePipeline(pipeline, { partitions, sequence, before });
+    this.keyChange = before === null ? null : keyChange(before, active);
+    if (this.keyChange !== null || (before !== null && sameActiveViews(before, active))) return;
+    const generation = this.generation ?? now();
+    const told = { topics: this.topics, partitions, sequence, pipeline, generation };
+    const transaction = await producer.begin();
+    await transaction.send([
+      ...(this.generation === null ? [this.uploadsRecord(GENERATION_KEY, { generation } satisfies Generation)] : []),
+      this.uploadsRecord(PIPELINE_KEY, active),
+      ...(before === null ? [] : changeControls('pipeline-changed', told)),
+    ]);
+    await transaction.commit();
+    this.generation = generation;
+    this.active = active;
   }
 
   private async commit(run: string, batch: Batch): Promise<UploadProgress> {
@@ -205,7 +259,7 @@ export class Publisher {
       published: 0,
       rejected: 0,
       sequence,
-      order: this.options.order,
+      order: this.options.pipeline.order,
       stream_time: null,
       rows_in_partition: Array.from({ length: this.options.partitions }, () => 0),
       ended: false,

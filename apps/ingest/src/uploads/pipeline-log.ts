@@ -1,0 +1,56 @@
+// What the publisher tells tasks of the pipeline file and of resets: records of `uploads` and control records of `rows`, in
+// one transaction, so that every partition has the change at the same place among its rows.
+import {
+  encodeControl,
+  stagesOf,
+  type ActivePipeline,
+  type Pipeline,
+  type PipelineChange,
+  type PipelineTopics,
+} from '#contracts';
+import type { OutRecord } from '#kafka';
+import { fingerprint } from '#windowing';
+
+/** The pipeline file as `uploads` keeps it. `before`: what stands there; views that go on keep their `since`. */
+export function activePipeline(
+  pipeline: Pipeline,
+  args: { partitions: number; sequence: number; before: ActivePipeline | null },
+): ActivePipeline {
+  const { partitions, sequence, before } = args;
+  const now = fingerprint(pipeline, partitions);
+  const since = Object.entries(now.views).map(([view, text]) => {
+    if (before === null) return [view, null] as const;
+    return [view, before.views[view] === text ? (before.since[view] ?? null) : sequence] as const;
+  });
+  return { ...now, since: Object.fromEntries(since), text: pipeline.text };
+}
+
+/** What of a changed file may not go on under the state that is there; null: nothing. */
+export function keyChange(before: ActivePipeline, now: ActivePipeline): string | null {
+  const changes: string[] = [];
+  if (before.key.join('\u0000') !== now.key.join('\u0000')) {
+    changes.push(`the key columns were ${before.key.join(', ')} and are now ${now.key.join(', ')}`);
+  }
+  if (before.partitions !== now.partitions) {
+    changes.push(`there were ${before.partitions} partitions and are now ${now.partitions}`);
+  }
+  return changes.length === 0 ? null : changes.join('; ');
+}
+
+export function sameActiveViews(a: ActivePipeline, b: ActivePipeline): boolean {
+  const views = Object.keys(a.views);
+  return views.length === Object.keys(b.views).length && views.every((view) => a.views[view] === b.views[view]);
+}
+
+/** One control record for each partition of `rows`. */
+export function changeControls(
+  kind: 'pipeline-changed' | 'reset',
+  args: { topics: PipelineTopics; partitions: number; sequence: number; pipeline: Pipeline; generation: number },
+): OutRecord[] {
+  const { topics, partitions, sequence, pipeline, generation } = args;
+  const { views } = fingerprint(pipeline, partitions);
+  const change: PipelineChange = { generation, views, partials: stagesOf(pipeline).includes('partials') };
+  const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0 };
+  const record = encodeControl({ kind, ...nothing, sequence, change });
+  return Array.from({ length: partitions }, (_, partition) => ({ topic: topics.rows, partition, ...record }));
+}
