@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { KafkaClient } from '#kafka';
 import { healthModule, type IngestMetrics, type ServiceConfig } from '#runtime';
 import { FileRuns } from './files/file-runs.js';
+import { PipelineResets } from './pipelines/pipeline-resets.js';
 import { PipelineStatus } from './pipelines/pipeline-status.js';
 import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { RunEventsController, STOP } from './runs/run-events.controller.js';
@@ -43,6 +44,7 @@ export class IngestModule {
         { provide: RunActions, useValue: services.actions },
         { provide: RunJournal, useValue: services.journal },
         { provide: PipelineStatus, useValue: services.status },
+        { provide: PipelineResets, useValue: services.resets },
         { provide: STOP, useValue: services.stop },
         { provide: RUNS_SETTINGS, useValue: { prefix: config.topicPrefix, pipelines: services.pipelines } },
         { provide: UPLOAD_SETTINGS, useValue: settings },

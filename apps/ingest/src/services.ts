@@ -16,6 +16,7 @@ import { observeRuns } from './runs/observe-runs.js';
 import { RunJournal } from './runs/run-journal.js';
 import { RunParts } from './runs/run-parts.js';
 import { RunStore } from './runs/run-store.js';
+import { PipelineResets } from './pipelines/pipeline-resets.js';
 import { PipelineStatus } from './pipelines/pipeline-status.js';
 import { Examiner } from './uploads/examiner.js';
 import { Intake } from './uploads/intake.js';
@@ -39,6 +40,7 @@ export interface IngestServices {
   actions: RunActions;
   journal: RunJournal;
   status: PipelineStatus;
+  resets: PipelineResets;
   queues: ReadonlyMap<string, UploadQueue>;
   /** Aborted by {@link letGo}. */
   stop: AbortSignal;
@@ -131,7 +133,8 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const now = Date.now;
   const keeper = new SpoolKeeper({ store, spool, now });
   const recovery = new Recovery({ store, spool, keeper, queues, pipelines, examiner, now, stop, log: runLog });
-  const intake = new Intake({ store, spool, examiner, recovery, now: Date.now, stop });
+  const refusal = (pipeline: string) => queues.get(pipeline)?.refusal ?? null;
+  const intake = new Intake({ store, spool, examiner, recovery, refusal, now: Date.now, stop });
   // Not awaited: the door opens at once; new files queue behind the recovered ones.
   recovery.start().catch((error: unknown) => {
     if (!stop.aborted) onFatal(error);
@@ -141,7 +144,8 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   onClose(async () => void (await done));
   const actions = new RunActions({ store, spool, examiner, recovery, queues, pipelines, now });
   const status = new PipelineStatus({ client, prefix, pipelines, queues, now });
-  return { pipelines, client, redis, store, parts, intake, fileRuns, actions, journal, status, queues };
+  const resets = new PipelineResets({ client, prefix, pipelines, queues, store, now });
+  return { pipelines, client, redis, store, parts, intake, fileRuns, actions, journal, status, resets, queues };
 }
 
 /** The memory of runs, and whoever is told of their changes. */

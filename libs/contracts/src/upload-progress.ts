@@ -12,14 +12,19 @@ export interface Generation {
 
 export const PIPELINE_KEY = 'pipeline';
 
+/** When a view that was added began: `at` is ISO, null while no upload has come since. */
+export interface ViewSince {
+  at: string | null;
+}
+
 /** The pipeline file under which rows are published now. */
 export interface ActivePipeline {
   /** As `fingerprint` of libs/windowing makes them. */
   key: string[];
   partitions: number;
   views: Record<string, string>;
-  /** By view: the upload sequence after which it began; null where it counts from the first upload. */
-  since: Record<string, number | null>;
+  /** By view: null where it counts from the first upload, else when the first upload that it counts was created. */
+  since: Record<string, ViewSince | null>;
   text: string;
 }
 

@@ -1,6 +1,6 @@
 // What each pipeline is and how far its results are behind: from the pipeline file, the consumer groups' committed offsets
 // and the publisher's memory. Asked of Kafka at most once a second, however many ask.
-import { groupIds, pipelineTopics, stagesOf, type Pipeline, type View } from '#contracts';
+import { groupIds, pipelineTopics, stagesOf, type Pipeline, type View, type ViewSince } from '#contracts';
 import type { KafkaClient } from '#kafka';
 import type { UploadQueue } from '../uploads/upload-queue.js';
 
@@ -8,7 +8,7 @@ export interface PipelineStatusOptions {
   client: Pick<KafkaClient, 'offsets' | 'committedOffsets'>;
   prefix: string;
   pipelines: ReadonlyMap<string, Pipeline>;
-  queues: ReadonlyMap<string, Pick<UploadQueue, 'streamTime' | 'isReady' | 'waitingUploads'>>;
+  queues: ReadonlyMap<string, Pick<UploadQueue, 'streamTime' | 'isReady' | 'waitingUploads' | 'refusal' | 'since'>>;
   now: () => number;
 }
 
@@ -31,6 +31,8 @@ export interface PipelineDocument {
   /** Uploads that have passed their checks and are not published whole. */
   uploads_waiting: number;
   publisher_ready: boolean;
+  /** Why the pipeline takes no files before a reset (its key columns changed); null: it does. */
+  refused: string | null;
 }
 
 const FRESH_MS = 1_000;
@@ -74,12 +76,13 @@ export class PipelineStatus {
       name,
       key: pipeline.key,
       columns: pipeline.columns.map((column) => column.name),
-      views: pipeline.views.map(describeView),
+      views: pipeline.views.map((view) => ({ ...describeView(view), ...beginning(queue.since[view.name] ?? null) })),
       schedule: schedule && { cron: schedule.cron, time_zone: schedule.timeZone, file: schedule.file },
       lag: { rows, ...(partials ? { partials } : {}), features },
       stream_time: queue.streamTime,
       uploads_waiting: queue.waitingUploads,
       publisher_ready: queue.isReady,
+      refused: queue.refusal,
     };
   }
 
@@ -102,4 +105,13 @@ function describeView(view: View): object {
     features: view.features.map(({ name }) => name),
     redis: { key: view.redis.key, ttl_ms: view.redis.ttlMs },
   };
+}
+
+/**
+ * `since`: when the first upload that the view counts was created; null where it counts from the first of all, and with
+ * `waiting` while nothing has come since it was added.
+ */
+function beginning(since: ViewSince | null): { since: string | null; waiting?: true } {
+  if (since === null || since.at !== null) return { since: since?.at ?? null };
+  return { since: null, waiting: true };
 }

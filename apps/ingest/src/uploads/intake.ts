@@ -20,6 +20,8 @@ export interface IntakeOptions {
   now: () => number;
   /** Aborts when the service stops: whoever waits for a verdict is answered with the run as it stands. */
   stop: AbortSignal;
+  /** Why a pipeline takes nothing before a reset; null: it does. */
+  refusal: (pipeline: string) => string | null;
 }
 
 /** A file whose body is whole. */
@@ -64,6 +66,8 @@ export class Intake {
 
   /** Resolves when the body is whole. Throws {@link Problem} where it is not, or where there is no run to speak of. */
   async receive(arriving: Arriving): Promise<Placed> {
+    const refusal = arriving.saveToDb ? this.options.refusal(arriving.pipeline.name) : null;
+    if (refusal !== null) throw pipelineChanged(arriving.pipeline.name, refusal);
     const iterator = arriving.bytes[Symbol.asyncIterator]();
     try {
       const first = await firstChunk(iterator);
@@ -291,4 +295,11 @@ async function* withFirst(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGene
     if (next.done) return;
     yield next.value;
   }
+}
+
+function pipelineChanged(pipeline: string, why: string): Problem {
+  const detail =
+    `the pipeline file does not fit what was published (${why}): undo the change, or give the state up with ` +
+    `"caudal reset ${pipeline}"`;
+  return new Problem(409, 'pipeline_changed', detail);
 }

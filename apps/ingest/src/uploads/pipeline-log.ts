@@ -14,15 +14,22 @@ import { fingerprint } from '#windowing';
 /** The pipeline file as `uploads` keeps it. `before`: what stands there; views that go on keep their `since`. */
 export function activePipeline(
   pipeline: Pipeline,
-  args: { partitions: number; sequence: number; before: ActivePipeline | null },
+  args: { partitions: number; before: ActivePipeline | null },
 ): ActivePipeline {
-  const { partitions, sequence, before } = args;
+  const { partitions, before } = args;
   const now = fingerprint(pipeline, partitions);
   const since = Object.entries(now.views).map(([view, text]) => {
     if (before === null) return [view, null] as const;
-    return [view, before.views[view] === text ? (before.since[view] ?? null) : sequence] as const;
+    return [view, before.views[view] === text ? (before.since[view] ?? null) : { at: null }] as const;
   });
   return { ...now, since: Object.fromEntries(since), text: pipeline.text };
+}
+
+/** The same once an upload has come that was created `at`; null when no view waited for one. */
+export function begunAt(active: ActivePipeline, at: string): ActivePipeline | null {
+  const waiting = Object.entries(active.since).filter(([, since]) => since !== null && since.at === null);
+  if (waiting.length === 0) return null;
+  return { ...active, since: { ...active.since, ...Object.fromEntries(waiting.map(([view]) => [view, { at }])) } };
 }
 
 /** What of a changed file may not go on under the state that is there; null: nothing. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeControl, pipelineTopics, type UploadProgress } from '#contracts';
+import { decodeControl, pipelineTopics, type Pipeline, type UploadProgress } from '#contracts';
 import { KafkaError, type KafkaRecord, type OutRecord } from '#kafka';
 import { FakeKafka } from '../../../../test/harness/fake-kafka.js';
 import { Batch, Publisher } from './publisher.js';
@@ -19,6 +19,10 @@ const before: UploadProgress = {
   ended: false,
   dead_letters: null,
 };
+/** A pipeline `p`, as far as a publisher looks at it. */
+const pipelineOf = (order: 'any' | 'event_time'): Pipeline =>
+  ({ name: 'p', order, key: ['k'], columns: [], views: [], text: '' }) as unknown as Pipeline;
+
 const frame = (row: number, partition: number | null, time = 0): TypedFrame => ({
   row,
   partition,
@@ -128,7 +132,7 @@ describe('Publisher', () => {
   ) {
     const kafka = new FakeKafka();
     const left = [...deaths];
-    const args = { run: 'R', typedPath, sequence: 1, read: 3_500, onProgress: () => undefined };
+    const args = { run: 'R', typedPath, sequence: 1, read: 3_500, createdAt: '', onProgress: () => undefined };
     for (;;) {
       const client = kafka.client();
       const publisher = new Publisher({

@@ -17,7 +17,7 @@ import {
   type UploadProgress,
 } from '#contracts';
 import { partitionForKey, type KafkaClient, type OutRecord, type SentRange, type TransactionalProducer } from '#kafka';
-import { activePipeline, changeControls, keyChange, sameActiveViews } from './pipeline-log.js';
+import { activePipeline, begunAt, changeControls, keyChange, sameActiveViews } from './pipeline-log.js';
 import { readTypedFile, type TypedFrame } from './typed-file.js';
 
 // A transaction holds at most this much work, so that consumers see rows soon and no commit is heavy.
@@ -105,6 +105,8 @@ export class Publisher {
     typedPath: string;
     sequence: number;
     read: number;
+    /** Of the run, ISO. */
+    createdAt: string;
     onProgress: (progress: UploadProgress) => void;
   }): Promise<UploadProgress> {
     let progress = this.progress.get(args.run) ?? this.freshProgress(args.sequence);
@@ -118,13 +120,13 @@ export class Publisher {
           batch.watermark(this.topics, args.run);
         }
         if (batch.records.length < RECORDS_PER_TRANSACTION && batch.bytes < BYTES_PER_TRANSACTION) continue;
-        progress = await this.commit(args.run, batch);
+        progress = await this.commit(args, batch);
         args.onProgress(progress);
         batch = new Batch(progress);
       }
     }
     batch.end(this.topics, args.run, args.read);
-    progress = await this.commit(args.run, batch);
+    progress = await this.commit(args, batch);
     args.onProgress(progress);
     return progress;
   }
@@ -161,8 +163,8 @@ export class Publisher {
     return this.keyChange;
   }
 
-  /** The views that count now, each with the upload sequence after which it began; null: from the first upload. */
-  get since(): Record<string, number | null> {
+  /** The views that count now: see ActivePipeline. */
+  get since(): ActivePipeline['since'] {
     return this.active?.since ?? {};
   }
 
@@ -171,19 +173,15 @@ export class Publisher {
    * made sure that no upload is being published.
    */
   async reset(from: readonly bigint[]): Promise<Generation> {
-    if (!this.producer) throw new Error('publisher is not open: call open() first');
     const { pipeline, partitions, now } = this.options;
     // Later than any before, whatever the clock says.
     const generation: Generation = { generation: Math.max(now(), this.generation! + 1), from: from.map(String) };
-    const active = activePipeline(pipeline, { partitions, sequence: this.lastSequence, before: null });
+    const active = activePipeline(pipeline, { partitions, before: null });
     const told = { topics: this.topics, partitions, sequence: this.lastSequence, pipeline, ...generation };
-    const transaction = await this.producer.begin();
-    await transaction.send([
+    await this.transact(changeControls('reset', told), () => [
       this.uploadsRecord(GENERATION_KEY, generation),
       this.uploadsRecord(PIPELINE_KEY, active),
-      ...changeControls('reset', told),
     ]);
-    await transaction.commit();
     this.generation = generation.generation;
     this.active = active;
     this.keyChange = null;
@@ -197,7 +195,7 @@ export class Publisher {
   private async tellPipeline(producer: TransactionalProducer): Promise<void> {
     const { pipeline, partitions, now } = this.options;
     const { active: before, lastSequence: sequence } = this;
-    const active = activePipeline(pipeline, { partitions, sequence, before });
+    const active = activePipeline(pipeline, { partitions, before });
     this.keyChange = before === null ? null : keyChange(before, active);
     if (this.keyChange !== null || (before !== null && sameActiveViews(before, active))) return;
     const generation = this.generation ?? now();
@@ -213,17 +211,20 @@ export class Publisher {
     this.active = active;
   }
 
-  private async commit(run: string, batch: Batch): Promise<UploadProgress> {
+  private async commit({ run, createdAt }: { run: string; createdAt: string }, batch: Batch): Promise<UploadProgress> {
+    const begun = this.active && begunAt(this.active, createdAt);
     const before = this.progress.get(run)?.published ?? 0;
     let progress = batch.progressAfter([], this.topics.deadLetter);
     const streamTime = progress.ended ? later(this.lastStreamTime, progress.stream_time) : this.lastStreamTime;
     await this.transact(batch.records, (sent) => {
       progress = batch.progressAfter(sent, this.topics.deadLetter);
       const last: LastSequence = { sequence: progress.sequence, stream_time: streamTime };
-      return [this.uploadsRecord(SEQUENCE_KEY, last), this.uploadsRecord(run, progress)];
+      const records = [this.uploadsRecord(SEQUENCE_KEY, last), this.uploadsRecord(run, progress)];
+      return begun ? [...records, this.uploadsRecord(PIPELINE_KEY, begun)] : records;
     });
     this.lastSequence = Math.max(this.lastSequence, progress.sequence);
     this.lastStreamTime = streamTime;
+    if (begun) this.active = begun;
     this.progress.set(run, progress);
     this.options.onTransaction?.(progress.published - before);
     return progress;

@@ -1,6 +1,6 @@
 // Third station: uploads of one pipeline take effect one after the other, in the order in which they passed their
 // checks. One queue per pipeline; it owns the pipeline's publisher and its retries.
-import { ENDED_STATES, type StoredRun, type UploadProgress } from '#contracts';
+import { ENDED_STATES, type ActivePipeline, type Generation, type StoredRun, type UploadProgress } from '#contracts';
 import { isFenced } from '#kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunStore } from '../runs/run-store.js';
@@ -57,6 +57,25 @@ export class UploadQueue {
     return this.waiting.length + (this.working === null ? 0 : 1);
   }
 
+  /** Why nothing is published under this pipeline file before a reset; null: it is. */
+  get refusal(): string | null {
+    return this.options.publisher.refusal;
+  }
+
+  /** By view: when it began. */
+  get since(): ActivePipeline['since'] {
+    return this.options.publisher.since;
+  }
+
+  /** A new generation (see the publisher); uploads that come meanwhile wait. Null while the line moves. */
+  async reset(from: readonly bigint[]): Promise<Generation | null> {
+    if (this.working !== null) return null;
+    const resetting = this.options.publisher.reset(from);
+    const goOn = () => this.work();
+    this.working = resetting.then(goOn, goOn);
+    return resetting;
+  }
+
   /** Puts a run that has passed its checks, or is to be given up, at the end of the line. */
   add(run: string): void {
     this.waiting.push(run);
@@ -105,7 +124,8 @@ export class UploadQueue {
       try {
         if (reopen) await this.open();
         this.forgetEnded();
-        if (run.internal.abandoning) await this.abandon(run);
+        if (this.refusal !== null) await this.refuse(run, this.refusal);
+        else if (run.internal.abandoning) await this.abandon(run);
         else await this.publish(run);
         this.ready = true;
         return;
@@ -129,6 +149,14 @@ export class UploadQueue {
     const { store, log, now } = this.options;
     log.warn({ run: id }, 'the spooled file is gone: the run is interrupted until the same file is sent again');
     await store.apply(id, { type: 'interrupted', at: now() }).catch(() => undefined);
+  }
+
+  /** The file stands in the line of a pipeline whose keys have changed since. */
+  private async refuse(run: StoredRun, why: string): Promise<void> {
+    const { store, now } = this.options;
+    const message = `the pipeline file does not fit what was published (${why}): undo the change or reset the pipeline, then send the file again`;
+    const error = { code: 'pipeline_changed', message, retriable: false };
+    await store.apply(run.id, { type: 'ended', state: 'failed', error, at: now() });
   }
 
   private async abandon(run: StoredRun): Promise<void> {
@@ -160,6 +188,7 @@ export class UploadQueue {
       typedPath: spool.typedPath(run.id),
       sequence,
       read: run.rows.read,
+      createdAt: run.created_at,
       onProgress: ({ published, dead_letters: deadLetters }) => {
         store.apply(run.id, { type: 'progress', published, deadLetters }).catch(() => undefined);
         if (this.stopping.signal.aborted) throw new Stopping('ingest is stopping');
