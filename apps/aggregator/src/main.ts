@@ -26,6 +26,7 @@ import {
   type ServiceConfig,
 } from '#runtime';
 import { AggregatorModule } from './aggregator.module.js';
+import { ResetWatch } from './reset-watch.js';
 import { defaultStateBytes, StateBudget } from './state-budget.js';
 import { StateLevels, type TaskName } from './state-levels.js';
 import { groupName } from './tasks.controller.js';
@@ -102,6 +103,13 @@ await runService({
       opened.add(() => levels.close());
       levels.start();
       const transport = openTransport(config, pipelines, client, logger, levels, fatal);
+      const watch = new ResetWatch({
+        client,
+        prefix: config.topicPrefix,
+        transport,
+        onError: (error) => logger.warn({ err: error }, 'looking for a reset failed; tried again'),
+      });
+      opened.add(() => watch.close());
       const module = AggregatorModule.register({
         client,
         metrics,

@@ -2,8 +2,10 @@
 // an upload, and only then the group's offset. The marker in Redis and the log decide together where it stands.
 import {
   decodeEndOfFeatures,
+  decodeFeaturesReset,
   groupIds,
   pipelineTopics,
+  RETRACTED_VIEW,
   type EndOfFeatures,
   type FeatureRecord,
   type Pipeline,
@@ -81,6 +83,7 @@ export class WriteFeaturesTask {
     const nowMs = this.options.now();
     for (const record of batch.records) {
       const key = record.key!.toString();
+      this.assertGeneration(decodeFeaturesReset(key, record.value));
       const end = decodeEndOfFeatures(key, record.value);
       if (end) {
         await this.flush(writes, record.offset, ctx);
@@ -88,7 +91,13 @@ export class WriteFeaturesTask {
         await this.passEnd(end, record, ctx);
       } else if (!key.startsWith('\u0000')) {
         const write = this.toWrite(
-          { key, record: parse(record), offset: record.offset, timestampMs: record.timestampMs },
+          {
+            key,
+            record: parse(record),
+            retractedView: record.headers[RETRACTED_VIEW]?.toString() ?? null,
+            offset: record.offset,
+            timestampMs: record.timestampMs,
+          },
           nowMs,
         );
         if (write) writes.push(write);
@@ -110,6 +119,14 @@ export class WriteFeaturesTask {
     const expected = position.marker;
     const same = found?.generation === expected?.generation && found?.offset === expected?.offset;
     if (!same) throw markerMoved();
+  }
+
+  /** A task has begun a new generation: the writer begins anew under it, too. */
+  private assertGeneration(generation: number | null): void {
+    if (generation === null || generation <= this.held().generation) return;
+    throw new KafkaError('generation_moved', 'the pipeline was reset: the writer is acquired again and begins anew', {
+      retriable: true,
+    });
   }
 
   private held(): Position {

@@ -122,6 +122,11 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     }));
   }
 
+  /** Acquires the halted tasks of a group again: what made them halt may be over. */
+  retryHalted(group: string): void {
+    this.#runners.get(group)?.retryHalted();
+  }
+
   /** Part of Nest's contract; what happens is told by each group's `onEvent`. */
   on(): never {
     throw new KafkaError('not_supported', 'KafkaBatchServer has no events: give each group an onEvent', {

@@ -190,6 +190,11 @@ export class PartitionTaskRunner {
     owned.start(this.#ending.get(partition) ?? Promise.resolve());
   }
 
+  /** What made them halt may be over: halted partitions are acquired again, as after a new assignment. */
+  retryHalted(): void {
+    for (const owned of [...this.#owned.values()]) if (owned.state === 'halted') this.#reown(owned);
+  }
+
   /** A new assignment is a halted partition's next chance. */
   #reown(owned: OwnedPartition): void {
     void this.#lose(owned);

@@ -17,6 +17,8 @@ export interface FeatureMessage {
   readonly key: string;
   /** Null: the feature is retracted. */
   readonly record: FeatureRecord | null;
+  /** Of a retraction: the view as it was (JSON), where today's pipeline file may have another or none. */
+  readonly retractedView?: string | null;
   readonly offset: bigint;
   /** The record's timestamp, epoch ms. */
   readonly timestampMs: number;
@@ -58,10 +60,19 @@ type Target = (
  */
 export function featureWritesOf(pipeline: Pipeline): (message: FeatureMessage, nowMs: number) => FeatureWrite | null {
   const targets = new Map(pipeline.views.map((view) => [view.name, targetOf(pipeline.name, view)]));
+  // Retractions come in crowds of one view.
+  const former = new Map<string, Target>();
+  const formerOf = (view: string): Target => {
+    const target = former.get(view) ?? targetOf(pipeline.name, JSON.parse(view) as View);
+    former.set(view, target);
+    return target;
+  };
   return (message, nowMs) => {
     const parts = parseFeatureKey(message.key);
     if (parts === null) throw new Error(`a control record is no feature: ${JSON.stringify(message.key)}`);
-    return targets.get(parts.view)?.(message, parts.group, parts.windowStart, nowMs) ?? null;
+    const { record, retractedView } = message;
+    const target = record === null && retractedView ? formerOf(retractedView) : targets.get(parts.view);
+    return target?.(message, parts.group, parts.windowStart, nowMs) ?? null;
   };
 }
 

@@ -29,6 +29,7 @@ function setUp(failures: Error[] = []) {
   const runs = new Map<string, StoredRun>();
   let gate = Promise.resolve();
   const publisher = {
+    refusal: null,
     open: async () => void done.push('open'),
     close: async () => void done.push('close'),
     progressOf: () => undefined,
