@@ -1,18 +1,9 @@
 // Group-bys by the key, by another column and by both, in one pipeline: two aggregators, one of them killed on the way.
+import { featuresIn } from '../harness/features-in.js';
 import { sleep, Stack } from '../harness/stack.js';
 import { shopFeatures, shopSales, shopsCsv } from '../harness/shops.js';
 
 const ROWS = 5_000;
-
-/** All feature hashes without what depends on run ids, offsets and clocks. */
-async function featuresIn(stack: Stack): Promise<Map<string, Record<string, string>>> {
-  const found = new Map<string, Record<string, string>>();
-  for (const key of (await stack.redis.keys('*')).filter((name) => !name.startsWith('caudal:'))) {
-    const fields = Object.entries(await stack.hash(key)).filter(([name]) => !name.startsWith('_'));
-    found.set(key, Object.fromEntries(fields));
-  }
-  return found;
-}
 
 describe('several group-bys of one pipeline', () => {
   let stack: Stack;

@@ -9,6 +9,7 @@ import {
   groupIds,
   LIMITS,
   pipelineTopics,
+  stagesOf,
   transactionalIds,
   viewsOfStage,
   type ControlKind,
@@ -167,6 +168,15 @@ export class GroupByTask {
     };
   }
 
+  /** Wakes the tasks of partials, which are to begin anew too. */
+  private partialsReset(generation: number): OutRecord[] {
+    const { pipeline, partition, partitions } = this.options;
+    if (!stagesOf(pipeline).includes('partials')) return [];
+    const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0, sequence: 0 };
+    const source = { topics: this.topics, partition, partitions, generation, sends: true };
+    return new PartialsSource(pipeline, source).control({ kind: 'reset', ...nothing });
+  }
+
   /** A reset: all that was is taken back, and the task begins where the new generation says. */
   private async beginAnew(session: TaskSession, offset: OffsetRecord, ctx: TaskContext): Promise<OffsetRecord> {
     const { pipeline, partition } = this.options;
@@ -183,7 +193,8 @@ export class GroupByTask {
     const next = await session.firstOffset();
     const offsetRecord = this.firstRecord(session, next);
     const told = { topic: this.topics.features, partition, ...encodeFeaturesReset(STAGE, session.generation) };
-    await session.transact({ changes: [], after: [told], offsetRecord, next }, ctx);
+    const after = [told, ...this.partialsReset(session.generation)];
+    await session.transact({ changes: [], after, offsetRecord, next }, ctx);
     return offsetRecord;
   }
 
@@ -338,16 +349,10 @@ export class GroupByTask {
     await this.acquire(ctx);
   }
 
-  private endOfFeatures(control: ControlRecord): OutRecord {
+  private endOfFeatures({ upload, sequence }: ControlRecord): OutRecord {
     const { partition } = this.options;
-    const upload = this.held().uploads.get(control.upload) ?? newUpload();
-    const record = encodeEndOfFeatures({
-      upload: control.upload,
-      sequence: control.sequence,
-      stage: STAGE,
-      partition,
-      ...upload,
-    });
+    const counts = this.held().uploads.get(upload) ?? newUpload();
+    const record = encodeEndOfFeatures({ upload, sequence, stage: STAGE, partition, ...counts });
     return { topic: this.topics.features, partition, ...record };
   }
 

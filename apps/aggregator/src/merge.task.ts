@@ -191,6 +191,7 @@ export class MergeTask {
       } else {
         if (control.generation < state.session.generation) continue;
         if (control.generation > state.session.generation) throw generationMoved();
+        if (control.kind === 'reset') continue;
         if (!sources.has(control.source))
           throw foreignRecord(
             `${this.topics.partials}/${this.options.partition}`,
