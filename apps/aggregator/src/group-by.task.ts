@@ -9,7 +9,6 @@ import {
   groupIds,
   LIMITS,
   pipelineTopics,
-  stagesOf,
   transactionalIds,
   viewsOfStage,
   type ControlKind,
@@ -34,7 +33,7 @@ import { closeAllButLast } from './close-in-parts.js';
 import { foreignRecord, rowsLost } from './input-errors.js';
 import { LateRows } from './late-rows.js';
 import { assertSuperseded, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
-import { PartialsSource } from './partials-source.js';
+import { PartialsSource, resetRecords } from './partials-source.js';
 import type { StateShare } from './state-budget.js';
 import { TaskSession, type TaskPlace } from './task-session.js';
 
@@ -168,15 +167,6 @@ export class GroupByTask {
     };
   }
 
-  /** Wakes the tasks of partials, which are to begin anew too. */
-  private partialsReset(generation: number): OutRecord[] {
-    const { pipeline, partition, partitions } = this.options;
-    if (!stagesOf(pipeline).includes('partials')) return [];
-    const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0, sequence: 0 };
-    const source = { topics: this.topics, partition, partitions, generation, sends: true };
-    return new PartialsSource(pipeline, source).control({ kind: 'reset', ...nothing });
-  }
-
   /** A reset: all that was is taken back, and the task begins where the new generation says. */
   private async beginAnew(session: TaskSession, offset: OffsetRecord, ctx: TaskContext): Promise<OffsetRecord> {
     const { pipeline, partition } = this.options;
@@ -193,7 +183,9 @@ export class GroupByTask {
     const next = await session.firstOffset();
     const offsetRecord = this.firstRecord(session, next);
     const told = { topic: this.topics.features, partition, ...encodeFeaturesReset(STAGE, session.generation) };
-    const after = [told, ...this.partialsReset(session.generation)];
+    const { partitions } = this.options;
+    const source = { topics: this.topics, partition, partitions, generation: session.generation };
+    const after = [told, ...resetRecords(pipeline, source)];
     await session.transact({ changes: [], after, offsetRecord, next }, ctx);
     return offsetRecord;
   }

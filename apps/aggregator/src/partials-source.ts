@@ -4,6 +4,7 @@
 import {
   encodeContribution,
   encodeSourceControl,
+  stagesOf,
   viewsOfStage,
   type ControlRecord,
   type Pipeline,
@@ -68,4 +69,14 @@ export class PartialsSource {
     const record = encodeSourceControl({ ...control, source: partition, generation });
     return Array.from({ length: partitions }, (_, to) => ({ topic: topics.partials, partition: to, ...record }));
   }
+}
+
+/** Wakes the tasks of partials after a reset: they are to begin anew too. */
+export function resetRecords(
+  pipeline: Pipeline,
+  source: { topics: PipelineTopics; partition: number; partitions: number; generation: number },
+): OutRecord[] {
+  if (!stagesOf(pipeline).includes('partials')) return [];
+  const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0, sequence: 0 };
+  return new PartialsSource(pipeline, { ...source, sends: true }).control({ kind: 'reset', ...nothing });
 }
