@@ -192,7 +192,7 @@ export class PartitionTaskRunner {
 
   /** What made them halt may be over: halted partitions are acquired again, as after a new assignment. */
   retryHalted(): void {
-    for (const owned of [...this.#owned.values()]) if (owned.state === 'halted') this.#reown(owned);
+    for (const owned of Array.from(this.#owned.values())) if (owned.state === 'halted') this.#reown(owned);
   }
 
   /** A new assignment is a halted partition's next chance. */
