@@ -243,6 +243,26 @@ describe('a halted task', () => {
     await Promise.all([first.runner.stop(), second.runner.stop()]);
   });
 
+  // all is copied -> the runner stops -> more rows -> retention takes some of partition 2 that nobody has read -> the
+  // runner comes back: partition 2 halts and says which offsets, the others go on
+  it('is what becomes of a task whose rows were deleted before it read them', async () => {
+    const names = await makeNames('head-lost');
+    const first = await openRunner(names, () => new CopyTask(names, client));
+    await write(names.input, 0, 40);
+    await expectCopiedOnce(names, 40);
+    await first.runner.stop();
+    await write(names.input, 40, 40);
+    await topics.deleteHead(names.input, 2, 15n);
+    const second = await openRunner(names, () => new CopyTask(names, client));
+    const status = await until('it has halted', () => second.runner.status().find(({ state }) => state === 'halted'));
+    expect(status).toMatchObject({ partition: 2, error: expect.stringMatching(/\/2: offsets 10 to 14 are gone/) });
+    const halted = second.events.find(({ kind }) => kind === 'halted');
+    expect(halted).toMatchObject({ error: { code: 'input_lost', halt: true } });
+    await until('the others have copied theirs', async () => (await copied(names)).length === 70);
+    await second.runner.stop();
+    expect(second.fatal).toEqual([]);
+  });
+
   it('is what becomes of a task whose next input is not in the log', async () => {
     const names = await makeNames('input-lost');
     const task: PartitionTask = {

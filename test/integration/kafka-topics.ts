@@ -1,9 +1,21 @@
 // Topics for one spec file on the shared broker: a random prefix, made when asked for, deleted at the end.
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { KafkaClient, type KafkaLogger, type KafkaRecord } from '#kafka';
 
 export const brokers = (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',');
+
+interface Admin {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  fetchTopicOffsets(topic: string): Promise<unknown>;
+  deleteTopicRecords(args: { topic: string; partitions: { partition: number; offset: string }[] }): Promise<void>;
+}
+/** For what no service does, and a test must. */
+const { Kafka } = createRequire(import.meta.url)('kafkajs') as {
+  Kafka: new (options: object) => { admin(): Admin };
+};
 
 export const quietLogger: KafkaLogger = {
   debug: () => undefined,
@@ -38,6 +50,18 @@ export class SpecTopics {
       from === undefined ? { topic, partition, onRecord } : { topic, partition, from, onRecord },
     );
     return values;
+  }
+
+  /** As retention does: what lies below `offset` is gone. */
+  async deleteHead(topic: string, partition: number, offset: bigint): Promise<void> {
+    const admin = new Kafka({ brokers, clientId: this.prefix, logLevel: 0 }).admin();
+    await admin.connect();
+    try {
+      await admin.fetchTopicOffsets(topic); // kafkajs knows its leaders only then
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   async close(): Promise<void> {
