@@ -1,7 +1,6 @@
 // What a simulated process takes for its KafkaClient: real transactions of libs/kafka on a producer that talks to the
 // simulated broker. Each request waits for its turn before it arrives and again before its answer is there; either may
 // be lost, and a lost request may still arrive much later.
-import type { Producer } from 'kafkajs';
 import { toKafkaError, TransactionalProducer, type KafkaClient, type OutRecord, type ReadPartitionArgs } from '#kafka';
 import type { SimBroker } from './sim-broker.js';
 import type { Owner, Scheduler } from './scheduler.js';
@@ -24,6 +23,8 @@ interface RawTransaction {
   commit(): Promise<void>;
   abort(): Promise<void>;
 }
+
+type RawProducer = ConstructorParameters<typeof TransactionalProducer>[0];
 
 const FETCH_RECORDS = 20;
 const LATE_TURNS = 60;
@@ -123,7 +124,7 @@ export class SimClient {
       },
       disconnect: async () => {},
     };
-    return new TransactionalProducer(raw as unknown as Producer, () => 1);
+    return new TransactionalProducer(raw as unknown as RawProducer, () => 1);
   }
 
   private begin(id: string, epoch: number): RawTransaction {
