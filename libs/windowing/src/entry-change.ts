@@ -39,11 +39,12 @@ export function changeOf(
   state: ViewState,
   at: { id: WindowId; group: string; entry: Entry; streamTime: number | null },
 ): EntryChange {
-  const streamTime = at.entry.streamTime === undefined ? at.streamTime : at.entry.streamTime;
+  const { id, group, entry } = at;
+  const streamTime = entry.streamTime === undefined ? at.streamTime : entry.streamTime;
   return {
-    changelogKey: changelogKey(state.view.name, at.group, at.id),
-    changelogValue: encodeEntry(state, at.entry),
-    feature: state.showsUpdates ? encodeFeature(state, { ...at, streamTime, final: false }) : null,
+    changelogKey: changelogKey(state.view.name, group, id),
+    changelogValue: encodeEntry(state, entry),
+    feature: state.showsUpdates ? encodeFeature(state, { id, group, entry, streamTime, final: false }) : null,
   };
 }
 

@@ -53,12 +53,19 @@ export class WindowDrafts {
     }
   }
 
+  // Plain loops and not `drafted`: these run for every changed entry.
   changes(streamTime: number | null): EntryChange[] {
-    return Array.from(this.drafted(), (drafted) => changeOf(this.state, { ...drafted, streamTime }));
+    const changes: EntryChange[] = [];
+    for (const { id, entries } of this.windows.values()) {
+      for (const [group, entry] of entries) changes.push(changeOf(this.state, { id, group, entry, streamTime }));
+    }
+    return changes;
   }
 
   commit(): void {
-    for (const { id, group, entry } of this.drafted()) this.state.put(id, group, entry);
+    for (const { id, entries } of this.windows.values()) {
+      for (const [group, entry] of entries) this.state.put(id, group, entry);
+    }
   }
 
   private slotOf(row: Row, upload: string): Slot {
