@@ -6,12 +6,16 @@ import { KafkaError } from '#kafka';
 
 /** From here on new uploads are turned away. */
 const WARN_SHARE = 0.9;
-/** The rest of the heap is for steps, fetches and the service itself. */
-const DEFAULT_HEAP_SHARE = 0.5;
+const MIB = 2 ** 20;
+/** For the service itself and for the steps and fetches of several tasks at once: measured with a heap of 256 MiB. */
+const RESERVED_BYTES = 160 * MIB;
+/** Of the rest; what is left is for maps that grow, garbage, and the estimate's error. */
+const HEAP_SHARE = 0.5;
+const LEAST_BYTES = 16 * MIB;
 
-/** Half of what this process' heap may hold. */
-export function defaultStateBytes(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit * DEFAULT_HEAP_SHARE);
+/** Half of what this process' heap may hold beside 160 MiB of its own. */
+export function defaultStateBytes(heapBytes = getHeapStatistics().heap_size_limit): number {
+  return Math.max(LEAST_BYTES, Math.floor((heapBytes - RESERVED_BYTES) * HEAP_SHARE));
 }
 
 export class StateBudget {
