@@ -7,15 +7,17 @@ import { KafkaError } from '#kafka';
 /** From here on new uploads are turned away. */
 const WARN_SHARE = 0.9;
 const MIB = 2 ** 20;
+/** What V8's limit counts in for young objects, three times its largest semi-space: old ones may not have it. */
+const YOUNG_BYTES = 192 * MIB;
 /** For the service itself and for the steps and fetches of several tasks at once: measured with a heap of 256 MiB. */
-const RESERVED_BYTES = 160 * MIB;
+const SERVICE_BYTES = 160 * MIB;
 /** Of the rest; what is left is for maps that grow, garbage, and the estimate's error. */
 const HEAP_SHARE = 0.5;
 const LEAST_BYTES = 16 * MIB;
 
-/** Half of what this process' heap may hold beside 160 MiB of its own. */
+/** Half of what this process' heap may hold beside young objects and the service's own. */
 export function defaultStateBytes(heapBytes = getHeapStatistics().heap_size_limit): number {
-  return Math.max(LEAST_BYTES, Math.floor((heapBytes - RESERVED_BYTES) * HEAP_SHARE));
+  return Math.max(LEAST_BYTES, Math.floor((heapBytes - YOUNG_BYTES - SERVICE_BYTES) * HEAP_SHARE));
 }
 
 export class StateBudget {

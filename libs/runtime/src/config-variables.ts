@@ -183,7 +183,7 @@ export const VARIABLES = {
   ),
   CAUDAL_STATE_MAX_BYTES: variable(
     null,
-    'Memory for the state of one aggregator process; without it half of its heap beyond 160 MiB',
+    'Memory for the state of one aggregator process; without it half of its heap beyond 352 MiB',
     whole(1_000_000, 2 ** 44),
   ),
   CAUDAL_REDIS_CHECK_DELAY_MS: variable(
