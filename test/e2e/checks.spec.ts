@@ -130,6 +130,23 @@ describe('checks', () => {
     const { body } = await upload(shopsFile(shops(ROWS * 0.7, 11, yesterday)));
     expect([body.state, verdicts(body.checks)]).toEqual(['completed', expect.objectContaining({ como_antes: 'pass' })]);
   }, 60_000);
+
+  it('publishes a refused file when it is forced; accepted then, it is what the next file is compared with', async () => {
+    const small = shops(ROWS / 4, 12, yesterday);
+    const refused = await expectRefused(shopsFile(small), 'como_antes');
+    const { status } = await stack.request(`/v1/runs/${refused.id}/retry`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ force: true, reason: 'feriado' }),
+    });
+    expect(status).toBe(202);
+    const { body: run } = await stack.ended(refused.id!);
+    expect(run).toMatchObject({ state: 'completed', forced: { reason: 'feriado' }, rows: { published: ROWS / 4 } });
+    expect(verdicts(run.checks)).toMatchObject({ como_antes: 'fail' });
+    expect(await stack.hash('lojas:cidade 0')).toMatchObject({ lojas: String(ROWS / 16), _upload: refused.id });
+    const next = await upload(shopsFile(shops(ROWS / 4, 13, yesterday)));
+    expect([next.status, verdicts(next.body.checks)]).toEqual([200, expect.objectContaining({ como_antes: 'pass' })]);
+  }, 60_000);
 });
 
 describe('references by name', () => {
