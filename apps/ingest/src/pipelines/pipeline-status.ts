@@ -5,7 +5,7 @@ import type { KafkaClient } from '#kafka';
 import type { UploadQueue } from '../uploads/upload-queue.js';
 
 export interface PipelineStatusOptions {
-  client: Pick<KafkaClient, 'offsets' | 'committedOffsets'>;
+  client: Pick<KafkaClient, 'offsets' | 'committedOffsets' | 'readPartition'>;
   prefix: string;
   pipelines: ReadonlyMap<string, Pipeline>;
   queues: ReadonlyMap<string, Pick<UploadQueue, 'streamTime' | 'isReady' | 'waitingUploads' | 'refusal' | 'since'>>;
@@ -36,6 +36,9 @@ export interface PipelineDocument {
 }
 
 const FRESH_MS = 1_000;
+const MARKER = 1;
+const COUNTED_MAX = 16;
+const COUNT_MS = 5_000;
 
 export class PipelineStatus {
   private readonly asked = new Map<string, { at: number; document: Promise<PipelineDocument> }>();
@@ -89,11 +92,20 @@ export class PipelineStatus {
   private async lag(group: string, topic: string): Promise<Lag> {
     const { client } = this.options;
     const [committed, offsets] = await Promise.all([client.committedOffsets(group, topic), client.offsets(topic)]);
-    const partitions = offsets.map(({ partition, start, end }) => {
-      const at = committed.get(partition) ?? start;
-      return Number(end > at ? end - at : 0n);
-    });
+    const partitions = await Promise.all(
+      offsets.map(({ partition, start, end }) => this.records(topic, partition, committed.get(partition) ?? start, end)),
+    );
     return { records: partitions.reduce((sum, lag) => sum + lag, 0), partitions };
+  }
+
+  /** Every transaction leaves a marker behind its records: of a small distance the records are counted. */
+  private async records(topic: string, partition: number, from: bigint, end: bigint): Promise<number> {
+    const distance = Number(end - from);
+    if (distance <= MARKER) return 0;
+    if (distance > COUNTED_MAX) return distance;
+    const signal = AbortSignal.timeout(COUNT_MS);
+    const read = await this.options.client.readPartition({ topic, partition, from, signal, onRecord: () => undefined });
+    return read.records;
   }
 }
 
