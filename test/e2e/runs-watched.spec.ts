@@ -175,6 +175,7 @@ describe('runs, watched', () => {
   }, 90_000);
 
   it('says of pipelines what they are, and how far behind', async () => {
+    await stack.upload(salesFile('atraso,1'), { pipeline: 'vendas', query: 'wait=60' });
     const { body } = await stack.request('/v1/pipelines');
     const { items } = body as unknown as { items: { name: string }[] };
     expect(items.map(({ name }) => name)).toEqual(['avisos', 'curtas', 'vendas']);
