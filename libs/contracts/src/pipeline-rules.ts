@@ -7,6 +7,7 @@ import { LIMITS } from './limits.js';
 import { NUMERIC_AGGREGATES, type FeatureSpec } from './pipeline.js';
 import type { PipelineDocument } from './pipeline-schema.js';
 import { templateProblems } from './redis-key-template.js';
+import { checkSchedule } from './schedule-rules.js';
 import { toFeature } from './to-pipeline.js';
 
 export type Path = readonly PropertyKey[];
@@ -26,6 +27,7 @@ export function checkAcrossKeys(doc: PipelineDocument, report: Report): void {
     }
   }
   checkDialect(doc, report);
+  checkSchedule(doc, report);
   const templates = new Map<string, string>();
   for (const [name, view] of Object.entries(doc.views)) checkView(doc, name, view, templates, report);
   checkChecks(doc, report);
