@@ -15,7 +15,14 @@ export function startKafka(options: {
   say?: (text: string) => void;
   env?: NodeJS.ProcessEnv;
   logFile?: string;
+  /** Further lines of server.properties, over the usual ones. */
+  more?: Record<string, string | number>;
 }): Promise<OwnKafka>;
 export function kafkaClassPath(options: { env?: NodeJS.ProcessEnv; say?: (text: string) => void }): Promise<string>;
-export function kafkaProperties(options: { port: number; controllerPort: number; logDir: string }): string;
+export function kafkaProperties(options: {
+  port: number;
+  controllerPort: number;
+  logDir: string;
+  more?: Record<string, string | number>;
+}): string;
 export function speaksKafka(port: number, limitMs?: number): Promise<boolean>;

@@ -33,8 +33,8 @@ export async function kafkaClassPath({ env = process.env, say }) {
   return join(await fetchJars(options), '*');
 }
 
-/** server.properties of one node that is broker and controller. Pure. */
-export function kafkaProperties({ port, controllerPort, logDir }) {
+/** server.properties of one node that is broker and controller; `more` over them. Pure. */
+export function kafkaProperties({ port, controllerPort, logDir, more = {} }) {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -56,6 +56,7 @@ export function kafkaProperties({ port, controllerPort, logDir }) {
     // After kill -9 a node is refused until the session of its former self has expired: 9 s by default.
     'broker.session.timeout.ms': 6000,
     'broker.heartbeat.interval.ms': 1000,
+    ...more,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)
@@ -65,9 +66,9 @@ export function kafkaProperties({ port, controllerPort, logDir }) {
 /**
  * Starts Kafka on loopback and resolves when it answers. `stateDir` holds its data and survives restarts, other
  * ports and kill -9. `logFile`: where its own words go. Answers `{brokers, pid, exited, lastLines(), stop(), kill(),
- * restart()}`. Throws an Error with its last lines when it does not come up.
+ * restart()}`. `more`: further lines of server.properties. Throws an Error with its last lines when it does not come up.
  */
-export async function startKafka({ stateDir, port, controllerPort, say, env = process.env, logFile }) {
+export async function startKafka({ stateDir, port, controllerPort, say, env = process.env, logFile, more }) {
   const java = findJava(env);
   if (!java.command)
     throw new Error(`Kafka needs a JRE of 17 or newer: ${java.problem}. Install one, or set KAFKA_BROKERS.`);
@@ -81,8 +82,8 @@ export async function startKafka({ stateDir, port, controllerPort, say, env = pr
     await stopLeftover({ name: 'Kafka', pidFile, graceMs, say });
     await refuseTakenPort('Kafka', port);
     if (!existsSync(dataDir))
-      await format({ java: java.command, classPath, stateDir, dataDir, port, controllerPort, env });
-    writeFileSync(settings, kafkaProperties({ port, controllerPort, logDir: dataDir }));
+      await format({ java: java.command, classPath, stateDir, dataDir, port, controllerPort, env, more });
+    writeFileSync(settings, kafkaProperties({ port, controllerPort, logDir: dataDir, more }));
     const args = [
       '-Xmx1g',
       '-Xms256m',
@@ -112,11 +113,11 @@ export async function startKafka({ stateDir, port, controllerPort, say, env = pr
 const logging = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true'];
 
 // Into a folder beside it and then renamed: a start that is cut off in the middle leaves no half-made data folder.
-async function format({ java, classPath, stateDir, dataDir, port, controllerPort, env }) {
+async function format({ java, classPath, stateDir, dataDir, port, controllerPort, env, more }) {
   const fresh = join(stateDir, 'data.new');
   const settings = join(stateDir, 'format.properties');
   rmSync(fresh, { recursive: true, force: true });
-  writeFileSync(settings, kafkaProperties({ port, controllerPort, logDir: fresh }));
+  writeFileSync(settings, kafkaProperties({ port, controllerPort, logDir: fresh, more }));
   const tool = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', settings];
   await run({ name: 'Kafka storage format', command: java, args: [...logging, ...tool], cwd: stateDir, env });
   renameSync(fresh, dataDir);

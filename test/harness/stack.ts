@@ -18,6 +18,8 @@ const PORT_VARIABLES = {
 } as const;
 
 export interface StackOptions {
+  /** Default: one that nobody else has. */
+  prefix?: string;
   partitions?: number;
   /** Default: the repository's own pipelines. */
   pipelinesDir?: string;
@@ -152,7 +154,7 @@ export class Stack {
 
   /** Starts the services and waits until all are ready. */
   static async start(options: StackOptions = {}): Promise<Stack> {
-    const prefix = `t${Math.random().toString(36).slice(2, 10)}`;
+    const prefix = options.prefix ?? `t${Math.random().toString(36).slice(2, 10)}`;
     const partitions = options.partitions ?? 4;
     const kafkaBrokers = options.kafkaBrokers ?? process.env.KAFKA_BROKERS!;
     const database = 1 + (Number(process.env.JEST_WORKER_ID ?? 1) % 12);
