@@ -1,5 +1,8 @@
 // The front door: what a body may be, and what each bad one is answered. Good files are read back; bad ones leave nothing.
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { company, companies, fileOf, HEADER } from '../harness/companies.js';
 import { RawUpload } from '../harness/raw-request.js';
@@ -167,7 +170,7 @@ describe('bodies at the front door', () => {
           'wait=',
           'wait=1&wait=1',
           'save_to_db=yes',
-          'again=true',
+          'again=yes',
           'x=1',
         ]) {
           expectProblem(await stack.upload(fileOf([company(10)]), { query }), 400, 'bad_query');
@@ -242,6 +245,38 @@ describe('bodies at the front door', () => {
       expect((await stack.upload(fileOf([company(13)]))).status).toBe(200);
     } finally {
       for (const upload of open) upload.cut();
+    }
+  }, 60_000);
+
+  it('200 slow clients do not stop a quick one', async () => {
+    const spooled = async () => (await readdir(join(stack.stateDir, 'spool'))).length;
+    const kept = await spooled();
+    const slow = Array.from(
+      { length: 200 },
+      () => new RawUpload(`${stack.url}${UPLOADS}`, { 'content-length': 5_000 }),
+    );
+    const done = new AbortController();
+    try {
+      const dripping = slow.map(async (upload, n) => {
+        await upload.write(`${HEADER}\n${company(n, 'devagar')}\n`);
+        while (!done.signal.aborted) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          await Promise.race([upload.write(' '), once(done.signal, 'abort')]);
+        }
+      });
+      // Bodies of refused files are kept for a while.
+      await until('200 bodies on their way', async () => (await spooled()) === kept + slow.length);
+      for (let n = 0; n < 5; n++) {
+        const quick = await stack.upload(fileOf([company(n, 'depressa')]));
+        expect(quick.body).toMatchObject({ state: 'completed', rows: { published: 1 } });
+      }
+      // All the while they were there.
+      expect(await spooled()).toBe(kept + slow.length);
+      done.abort();
+      await Promise.all(dripping);
+    } finally {
+      done.abort();
+      for (const upload of slow) upload.cut();
     }
   }, 60_000);
 });

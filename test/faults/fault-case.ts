@@ -11,7 +11,7 @@ import { until, type Service, type Stack } from '../harness/stack.js';
 
 const { CAUDAL_FAULT_MINUTES, CAUDAL_FAULT_ROUNDS, CAUDAL_FAULT_SEED } = process.env;
 /** Two workers share the minutes among about so many cases. */
-const CASES = 16;
+const CASES = 19;
 const WORKERS = 2;
 const ROUND_MS = 240_000;
 const shareMs = ((Number(CAUDAL_FAULT_MINUTES ?? 0) * 60_000) / CASES) * WORKERS;

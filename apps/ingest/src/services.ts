@@ -18,6 +18,7 @@ import { RunParts } from './runs/run-parts.js';
 import { RunStore } from './runs/run-store.js';
 import { PipelineResets } from './pipelines/pipeline-resets.js';
 import { PipelineStatus } from './pipelines/pipeline-status.js';
+import { AggregatorLag } from './uploads/aggregator-lag.js';
 import { Examiner } from './uploads/examiner.js';
 import { Intake } from './uploads/intake.js';
 import { Publisher } from './uploads/publisher.js';
@@ -42,6 +43,7 @@ export interface IngestServices {
   status: PipelineStatus;
   resets: PipelineResets;
   queues: ReadonlyMap<string, UploadQueue>;
+  lag: AggregatorLag;
   /** Aborted by {@link letGo}. */
   stop: AbortSignal;
   /** Ends all waiting (bodies, verdicts, answers), so that the door can close. */
@@ -145,7 +147,11 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const actions = new RunActions({ store, spool, examiner, recovery, queues, pipelines, now });
   const status = new PipelineStatus({ client, prefix, pipelines, queues, now });
   const resets = new PipelineResets({ client, prefix, pipelines, queues, store, now });
-  return { pipelines, client, redis, store, parts, intake, fileRuns, actions, journal, status, resets, queues };
+  const lag = new AggregatorLag({ client, prefix, pipelines: pipelines.values(), now, stop, log: logger });
+  const looking = lag.run();
+  onClose(() => looking);
+  const reading = { store, parts, fileRuns, actions, journal, status, resets };
+  return { pipelines, client, redis, intake, queues, lag, ...reading };
 }
 
 /** The memory of runs, and whoever is told of their changes. */

@@ -1,4 +1,6 @@
 // How much: every cap of the door is met once, and what is below it passes.
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { companies, company, fileOf, HEADER } from '../../harness/companies.js';
 import { RawUpload } from '../../harness/raw-request.js';
@@ -115,5 +117,32 @@ export function capSpecs(stack: () => Stack): void {
     const { body } = await stack().request(`/v1/runs/${bodies[0]![1].run}`);
     expect(body).toMatchObject({ state: 'failed', error: { code: 'too_slow', retriable: true } });
     expect(body.error!.message).toContain('send it again');
+  }, 60_000);
+
+  it('a full disk is answered 503 `disk_full`, at the first byte and in the middle; the spool is clean', async () => {
+    const flag = join(stack().stateDir, 'disk-full');
+    const file = fileOf([company(1, 'cheio'), company(2, 'cheio')]);
+    const runs = async () => (await stack().request('/v1/runs?limit=1000')).text;
+    const before = await runs();
+    // Bodies of refused files are kept for a while.
+    const spool = () => readdir(join(stack().stateDir, 'spool'));
+    const kept = await spool();
+    const half = new RawUpload(url(), { 'content-length': file.length, ...bearer('sender') });
+    await half.write(file.slice(0, 80));
+    await until('its spool', async () => (await spool()).length > kept.length);
+    await writeFile(flag, '');
+    try {
+      await half.write(file.slice(80));
+      const middle = await half.answer;
+      expect([middle.status, JSON.parse(middle.text)]).toEqual([503, expect.objectContaining({ code: 'disk_full' })]);
+      const first = await stack().upload(file, { query: '' });
+      expectProblem(first, 503, 'disk_full');
+      expect(Number(first.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(await spool()).toEqual(kept);
+    } finally {
+      await rm(flag);
+    }
+    expect(await runs()).toBe(before);
+    expect((await stack().upload(file)).body).toMatchObject({ state: 'completed', duplicate: false });
   }, 60_000);
 }

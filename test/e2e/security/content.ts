@@ -52,7 +52,7 @@ export function contentSpecs(stack: () => Stack): void {
       expect(answer.body.file_name!.length).toBeLessThanOrEqual(255);
     }
     expect(await readdir(stack().stateDir)).toEqual(before);
-    expect(await readdir(join(stack().stateDir, 'spool'))).toEqual([]);
+    expect((await readdir(join(stack().stateDir, 'spool'))).filter((name) => !/^[0-9A-Z]{26}$/.test(name))).toEqual([]);
   }, 60_000);
 
   it('1.3.6, 15.3.2 an address names a pipeline or a run and never a path; nothing redirects', async () => {

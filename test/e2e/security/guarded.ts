@@ -38,6 +38,7 @@ export const LIMITS = {
 export const startGuarded = (): Promise<Stack> =>
   Stack.start({
     token: TOKENS.all,
+    nodeArgs: { ingest: ['--import', './test/harness/disk-full.mjs'] },
     env: {
       CAUDAL_TOKENS: Object.entries(TOKENS)
         .map(([name, secret]) => `${name}:${SCOPES[name as TokenName]}:${secret}`)

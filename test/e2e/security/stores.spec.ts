@@ -115,8 +115,15 @@ describe('stores that ask who comes', () => {
     const names = ['--topic', 'guest.', '--group', 'guest.', '--transactional-id', 'guest.'];
     const grant = ['--add', '--allow-principal', `User:${USER}`, '--operation', 'All'];
     await run('java', [
-      ...['-cp', process.env.CAUDAL_KAFKA_CLASSPATH!, 'org.apache.kafka.tools.AclCommand'],
-      ...['--bootstrap-server', kafka.brokers, ...grant, ...names, '--resource-pattern-type', 'prefixed'],
+      '-cp',
+      process.env.CAUDAL_KAFKA_CLASSPATH!,
+      'org.apache.kafka.tools.AclCommand',
+      '--bootstrap-server',
+      kafka.brokers,
+      ...grant,
+      ...names,
+      '--resource-pattern-type',
+      'prefixed',
     ]);
   }
 
