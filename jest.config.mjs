@@ -2,12 +2,16 @@
 // Run with NODE_OPTIONS=--experimental-vm-modules; `npm test` (scripts/test.mjs) does, and brings Kafka and Redis.
 const libs = ['contracts', 'csv', 'checks', 'windowing', 'gate', 'kafka', 'redis', 'runtime'];
 
+// Over a minute each: with `npm run test:faults` and `npm run test:deep` alone.
+const isLong = ['CAUDAL_DEEP', 'CAUDAL_FAULT_MINUTES', 'CAUDAL_FAULT_ROUNDS'].some((name) => process.env[name]);
+const onlyLong = isLong ? [] : ['/test/faults/kafka-disk-full'];
+
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', ...onlyLong],
   modulePathIgnorePatterns: ['<rootDir>/dist'],
   moduleNameMapper: {
     ...Object.fromEntries(libs.map((lib) => [`^#${lib}$`, `<rootDir>/libs/${lib}/src/index.ts`])),

@@ -138,7 +138,7 @@ export function capSpecs(stack: () => Stack): void {
       const first = await stack().upload(file, { query: '' });
       expectProblem(first, 503, 'disk_full');
       expect(Number(first.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(await spool()).toEqual(kept);
+      expect((await spool()).filter((run) => !kept.includes(run))).toEqual([]);
     } finally {
       await rm(flag);
     }
