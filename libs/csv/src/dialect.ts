@@ -93,7 +93,7 @@ function detectDecimalMark(
   let commas = false;
   for (const { record, splitter } of recordsOf(text, whole, grammar)) {
     if (record.fault) continue;
-    const cells = readCells(splitter.bytes.toString('utf8', record.start, record.end), grammar);
+    const cells = readCells([splitter.bytes.toString('utf8', record.start, record.end)], grammar)[0]!;
     if (header === null) {
       header = cells;
       continue;

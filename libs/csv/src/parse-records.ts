@@ -159,9 +159,18 @@ export class CsvReader {
     // One look at all the bytes; only when it finds something, one at each record.
     const clean = textFault(bytes.subarray(raws[0]!.start, raws.at(-1)!.end), dialect.encoding) === null;
     const headerLines = this.#format.csv.header === null ? 1 : 0;
-    return raws.map((raw) => {
+    const faults = raws.map((raw) => {
       const fault = raw.fault ?? (clean ? null : textFault(bytes.subarray(raw.start, raw.end), dialect.encoding));
-      return readRecord(bytes, raw, { row: raw.number - headerLines, fault, header, grammar: this.#grammar });
+      return fault ?? raggedFault(raw, header);
+    });
+    const whole = raws.filter((_, at) => faults[at] === null);
+    const texts = whole.map((raw) => bytes.toString('utf8', raw.start, raw.end));
+    const cells = readCells(texts, this.#grammar).values();
+    return raws.map((raw, at) => {
+      const row = raw.number - headerLines;
+      const fault = faults[at]!;
+      if (fault !== null) return toFault(bytes, raw, { row, column: null, ...fault });
+      return toRecord(bytes, raw, { row, header, cells: cells.next().value! });
     });
   }
 }
@@ -170,37 +179,36 @@ function headerCells(bytes: Buffer, raw: RawRecord, grammar: Grammar, encoding: 
   const textual = headerTextFault(bytes.subarray(raw.start, raw.end), encoding);
   if (textual) throw new CsvError(textual.code, textual.message);
   if (raw.fault) throw new CsvError(raw.fault.code, `the header cannot be read: ${raw.fault.message}`);
-  const cells = readCells(bytes.toString('utf8', raw.start, raw.end), grammar);
+  const cells = readCells([bytes.toString('utf8', raw.start, raw.end)], grammar)[0]!;
   const long = longField(cells, raw);
   if (long !== -1) throw new CsvError('too_large', `the name of column ${long + 1} is larger than a field may be`);
   return cells;
 }
 
-interface RecordContext {
-  row: number;
-  /** What is wrong with the record before its cells are read. */
-  fault: { code: DeadLetterCode; message: string } | null;
-  header: readonly string[];
-  grammar: Grammar;
+interface Fault {
+  code: DeadLetterCode;
+  message: string;
 }
 
-function readRecord(
+function raggedFault(raw: RawRecord, header: readonly string[]): Fault | null {
+  if (raw.fields === header.length) return null;
+  return { code: 'ragged', message: `the record has ${raw.fields} fields, the header has ${header.length}` };
+}
+
+function toFault(bytes: Buffer, raw: RawRecord, fault: Fault & { row: number; column: string | null }): CsvFault {
+  return { ...fault, line: raw.line, raw: rawText(bytes, raw.start, raw.end) };
+}
+
+function toRecord(
   bytes: Buffer,
   raw: RawRecord,
-  { row, fault, header, grammar }: RecordContext,
+  { row, header, cells }: { row: number; header: readonly string[]; cells: string[] },
 ): CsvRecord | CsvFault {
-  const toFault = (column: string | null, code: DeadLetterCode, message: string): CsvFault => {
-    return { row, line: raw.line, column, code, message, raw: rawText(bytes, raw.start, raw.end) };
-  };
-  if (fault) return toFault(null, fault.code, fault.message);
-  if (raw.fields !== header.length) {
-    return toFault(null, 'ragged', `the record has ${raw.fields} fields, the header has ${header.length}`);
-  }
-  const cells = readCells(bytes.toString('utf8', raw.start, raw.end), grammar);
   const long = longField(cells, raw);
   if (long === -1) return new CsvRecord(row, raw.line, cells, bytes, raw.start, raw.end);
-  const name = header[long]!;
-  return toFault(name, 'too_large', `column "${name}" is larger than ${LIMITS.fieldBytes} bytes`);
+  const column = header[long]!;
+  const message = `column "${column}" is larger than ${LIMITS.fieldBytes} bytes`;
+  return toFault(bytes, raw, { row, column, code: 'too_large', message });
 }
 
 /** Index of the first cell above the field limit, or -1. */
