@@ -92,7 +92,7 @@ describe.each(rounds)('more groups than fit: $name', ({ groups, small, env }) =>
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
       const metrics = await fetch(`http://127.0.0.1:${aggregator.port}/metrics`).then((answer) => answer.text());
       expect(metrics.match(/caudal_task_paused\{[^}]*pipeline="grupos"[^}]*\} 1/g)).toHaveLength(2);
-      expect(aggregator.log).toContain('state is at 90 % of its bound');
+      expect(aggregator.log).toContain('state has reached 90 % of its bound');
       // A pipeline of its own is not refused, nor is a rehearsal.
       const rehearsal = await stack.upload('loja,dia,valor\na,2024-05-01,1\n', {
         pipeline: 'grupos',

@@ -80,13 +80,16 @@ describe('outages at the front door', () => {
 
   it('Kafka away: 503 with Retry-After, nothing kept; the same file goes through when it is back', async () => {
     const before = await items();
+    const spooled = async () => (await readdir(join(stack.stateDir, 'spool'))).length;
+    // Of the run that failed for good the body is kept: it can be retried.
+    const kept = await spooled();
     // One body is arriving when Kafka goes: its run is recorded already.
     const [begin, rest] = ['cnpj,data_abertura,cidade,estado,', `capital_social\n${company(5, 'no meio')}\n`];
     const arriving = new RawUpload(`${stack.url}/v1/pipelines/empresas/uploads`, {
       'content-length': begin.length + rest.length,
     });
     await arriving.write(begin);
-    await until('its spool', async () => (await readdir(join(stack.stateDir, 'spool'))).length === 1);
+    await until('its spool', async () => (await spooled()) > kept);
     await kafka.kill();
     const file = fileOf([company(4, 'sem kafka')]);
     for (let attempt = 1; attempt <= 2; attempt++) {
@@ -97,9 +100,9 @@ describe('outages at the front door', () => {
     expect(await items()).toEqual(before);
     await arriving.write(rest);
     arriving.end();
-    const kept = await arriving.answer;
-    const problem = JSON.parse(kept.text) as { code: string; run: string };
-    expect([kept.status, problem.code]).toEqual([503, 'kafka_away']);
+    const told = await arriving.answer;
+    const problem = JSON.parse(told.text) as { code: string; run: string };
+    expect([told.status, problem.code]).toEqual([503, 'kafka_away']);
     const ready = await stack.request('/health/ready');
     expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('kafka_away')]);
     expect((await stack.request('/health/live')).status).toBe(200);

@@ -111,13 +111,15 @@ export class StateLevels {
 
   private warn(): void {
     const { budget, logger } = this.options;
-    if (budget.isNearlyFull === this.hasWarned) return;
-    this.hasWarned = budget.isNearlyFull;
+    // A paused task has let go of its state: it was at the bound all the same.
+    const isNearlyFull = budget.isNearlyFull || [...this.tasks.values()].some(({ hasPaused }) => hasPaused);
+    if (isNearlyFull === this.hasWarned) return;
+    this.hasWarned = isNearlyFull;
     const fields = { state_bytes: budget.usedBytes, max_bytes: budget.maxBytes };
     if (this.hasWarned) {
       logger.warn(
         fields,
-        'state is at 90 % of its bound: ingest turns new uploads away (state_full); raise CAUDAL_STATE_MAX_BYTES or start another aggregator',
+        'state has reached 90 % of its bound: ingest turns new uploads away (state_full); raise CAUDAL_STATE_MAX_BYTES or start another aggregator',
       );
     } else logger.info(fields, 'state is below 90 % of its bound again');
   }
