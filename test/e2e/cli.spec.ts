@@ -1,10 +1,10 @@
 // The caudal command as a person and a script call it: results on stdout, complaints on stderr, exit codes 0, 1 and 2.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { Stack } from '../harness/stack.js';
+import { Stack, until } from '../harness/stack.js';
 
 interface Ended {
   code: number;
@@ -140,6 +140,53 @@ describe('caudal', () => {
     const machine = documents((await caudal('validate', name, '--json')).stdout)[0]!;
     expect(machine).toMatchObject({ valid: false });
   }, 60_000);
+
+  it('retry forces a refused file through, run --follow waits for it, cancel says why not', async () => {
+    const rows = `1,2023-01-10T09:00:00Z,Manaus,AM,5\n2,2023-01-10T09:00:00Z,Manaus,XX,5\n`;
+    const name = await file('half-bad.csv', `${header}${rows}`);
+    const [refused] = documents((await caudal('ingest', name, '-p', 'empresas', '--json')).stdout);
+    const id = (refused as unknown as { run: string }).run;
+    expect(await caudal('run', id, '--follow')).toMatchObject({ code: 1 });
+    const cancelled = await caudal('cancel', id);
+    expect(cancelled).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('already_ended') });
+    const reason = ['--reason', 'half of it is better than nothing'];
+    expect(await caudal('retry', id)).toMatchObject({ code: 1 });
+    expect(await caudal('retry', id, '--force', ...reason)).toMatchObject({ code: 0, stderr: '' });
+    const followed = await caudal('run', id, '--follow');
+    expect(followed).toMatchObject({ code: 0, stderr: '' });
+    expect(followed.stdout).toContain('completed: 1 rows accepted, 1 rejected');
+    expect(await stack.hash('Manaus')).toMatchObject({ quantidade_empresas: '1' });
+  }, 60_000);
+
+  it('reset empties a pipeline, and says why it does not', async () => {
+    expect(await caudal('reset', 'nada')).toMatchObject({ code: 1, stdout: '' });
+    expect(await stack.hash('São Paulo')).toMatchObject({ quantidade_empresas: '3' });
+    const told = await caudal('reset', 'empresas', '--replay');
+    expect(told).toMatchObject({ code: 0, stderr: '' });
+    expect(told.stdout).toContain('pipeline empresas is being reset: ');
+    await until('the replayed rows to be counted', async () => {
+      return (await stack.hash('São Paulo')).quantidade_empresas === '3';
+    });
+    expect(documents((await caudal('reset', 'empresas', '--json')).stdout)).toHaveLength(1);
+    await until('the hash to be gone', async () => Object.keys(await stack.hash('São Paulo')).length === 0);
+  }, 120_000);
+
+  it('start brings the services up and ends with a signal', async () => {
+    const settings = { CAUDAL_STATE_DIR: join(dir, 'state'), CAUDAL_TOPIC_PREFIX: `${stack.prefix}.started` };
+    const env = { ...process.env, NODE_OPTIONS: '', ...settings };
+    const started = spawn(process.execPath, ['bin/caudal.mjs', 'start', '--empty'], { env });
+    let output = '';
+    for (const stream of [started.stdout, started.stderr])
+      stream.on('data', (text: Buffer) => (output += String(text)));
+    const ended = new Promise((resolve) => started.once('exit', resolve));
+    try {
+      await until('it to be up', () => output.includes('Caudal is up:'), 90_000);
+    } finally {
+      started.kill('SIGTERM');
+    }
+    expect(await ended).toBe(0);
+    expect(output).toContain('Stopping ...');
+  }, 150_000);
 
   it.each([
     ['no command', []],
