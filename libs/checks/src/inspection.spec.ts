@@ -62,6 +62,23 @@ function check(checks: string | string[], file: File, before?: File): CheckResul
 
 const file = { rows: rows(100, plain) };
 
+describe('a statement that cannot be tried on a row', () => {
+  it('fails its own check only', () => {
+    const checks = [
+      '{ name: divides, type: table_check, severity: warn, checks: { a: { check_statement: "1 / valor > 0" } } }',
+      '{ name: rows, type: check, expression: "count() = 2" }',
+      '{ name: positive, type: table_check, checks: { b: { check_statement: "valor >= 0" } } }',
+    ];
+    const two: Row[] = [
+      ['x', null, '0'],
+      ['y', null, '4'],
+    ];
+    const results = inspect(checks, { rows: two }).tables[0]!.prepared.map(({ decide }) => decide({ missing: 'none' }));
+    expect(results.map(({ verdict }) => verdict)).toEqual(['fail', 'pass', 'pass']);
+    expect(results[0]!.reason).toContain('division by zero: valor is 0');
+  });
+});
+
 describe('checks without a reference', () => {
   it.each<[check: string, file: File, verdict: string, part: Partial<CheckResult>]>([
     ['{ name: x, type: check, expression: "count() > 0 and avg(valor) = 49.5" }', file, 'pass', {}],

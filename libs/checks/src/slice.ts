@@ -14,13 +14,15 @@ export interface Tally {
   yes: number;
   no: number;
   unknown: number;
+  /** Why it could not be tried on a row (a division by zero); null: it could. */
+  failure: string | null;
 }
 
 type RowTest = (cells: readonly Cell[]) => boolean | null;
 
 export class Slice implements Leaves {
   rows = 0;
-  /** Why rows could not be told apart (a division by zero in `where` or a statement); null: they could. */
+  /** Why rows could not be told apart (a division by zero in `where`); null: they could. */
   failure: string | null = null;
   private cells: readonly Cell[] = [];
   private readonly filter: (() => Value) | null;
@@ -68,7 +70,7 @@ export class Slice implements Leaves {
 
   /** Counts rows by a test of their cells. */
   tally(test: RowTest): Tally {
-    const tally = { yes: 0, no: 0, unknown: 0 };
+    const tally: Tally = { yes: 0, no: 0, unknown: 0, failure: null };
     this.tallies.push([test, tally]);
     return tally;
   }
@@ -131,7 +133,8 @@ export class Slice implements Leaves {
     try {
       return filter() === true;
     } catch (error) {
-      return this.failed(error);
+      this.failure ??= reasonOf(error);
+      return false;
     }
   }
 
@@ -142,13 +145,12 @@ export class Slice implements Leaves {
       else if (result) tally.yes++;
       else tally.no++;
     } catch (error) {
-      this.failed(error);
+      tally.failure ??= reasonOf(error);
     }
   }
+}
 
-  private failed(error: unknown): false {
-    if (!(error instanceof DivisionByZero)) throw error;
-    this.failure ??= error.message;
-    return false;
-  }
+function reasonOf(error: unknown): string {
+  if (!(error instanceof DivisionByZero)) throw error;
+  return error.message;
 }

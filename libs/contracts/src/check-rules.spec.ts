@@ -137,6 +137,11 @@ describe('checks of a pipeline file', () => {
     }
   });
 
+  it('takes very large and very small numbers for bounds', () => {
+    const bounds = 'min_threshold: 0.0000001, max_threshold: 1e30';
+    expect(withChecks(`{ name: x, type: threshold_check, expression: "count()", ${bounds} }`).checks).toHaveLength(1);
+  });
+
   it('takes an unusable tolerance with the semantics of Airflow, which drop it', () => {
     expect(withChecks(value('pass_value: 1, tolerance: muito, semantics: airflow')).checks).toHaveLength(1);
   });

@@ -51,7 +51,7 @@ const compared = {
         z.strictObject({
           upload: z
             .string()
-            .regex(/^[0-9A-HJKMNP-TV-Z]{26}$/)
+            .regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, { error: 'must be the id of a run: 26 letters and digits' })
             .describe('The id of a run'),
         }),
       ],

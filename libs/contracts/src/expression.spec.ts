@@ -85,6 +85,8 @@ describe('parseExpression', () => {
     ['x is not null', '(not (x is null))'],
     ["nome = 'd''Oeste' and \"valor total\" >= 1", "((nome = 'd''Oeste') and (\"valor total\" >= 1))"],
     ['data = run_date - 1', '(data = (run_date - 1))'],
+    ['1e3 + 2.5E-2 - .25e+1', '((1000 + 0.025) - 2.5)'],
+    ['1e30', '1000000000000000000000000000000'],
   ])('reads %s as %s', (text, canonical) => {
     expect(formatExpression(parseExpression(text))).toBe(canonical);
   });
@@ -102,6 +104,7 @@ describe('parseExpression', () => {
     [`${'('.repeat(200)}1`, 'nested deeper'],
     [`${'-'.repeat(1_999)}1`, 'nested deeper'],
     ['1'.repeat(2_001), 'is longer'],
+    ['1e999', 'found "e999"'],
   ])('refuses %s', (text, message) => {
     expect(() => parseExpression(text)).toThrow(message);
   });

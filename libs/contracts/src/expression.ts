@@ -40,7 +40,7 @@ export class ExpressionError extends Error {
 }
 
 const TOKEN =
-  /\s*(?:(\d+(?:\.\d+)?|\.\d+)|('(?:[^']|'')*')|("(?:[^"]|"")*")|([\p{L}_][\p{L}\p{N}_]*)|(==|!=|<>|<=|>=|[-+*/()<>=]))/uy;
+  /\s*(?:((?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,2}(?!\d))?)|('(?:[^']|'')*')|("(?:[^"]|"")*")|([\p{L}_][\p{L}\p{N}_]*)|(==|!=|<>|<=|>=|[-+*/()<>=]))/uy;
 const COMPARISONS: Record<string, Comparison> = {
   '=': '=', '==': '=', '!=': '!=', '<>': '!=', '<': '<', '<=': '<=', '>': '>', '>=': '>=',
 }; // prettier-ignore
@@ -156,8 +156,7 @@ class Parser {
   private primary(): Expression {
     const token = this.next;
     this.place++;
-    if (token.type === 'number')
-      return { kind: 'number', text: token.text.startsWith('.') ? `0${token.text}` : token.text };
+    if (token.type === 'number') return { kind: 'number', text: plainText(token.text) };
     if (token.type === 'text') return { kind: 'text', text: token.text };
     if (token.type === 'quoted') return { kind: 'column', name: token.text };
     if (token.type === 'word') return this.word(token);
@@ -223,6 +222,17 @@ class Parser {
     const found = type === 'end' ? 'the end' : `"${text}"`;
     throw new ExpressionError(`expected ${what} at character ${at + 1}, found ${found}`);
   }
+}
+
+/** A number as it was written -> without exponent: 1e3 is 1000, .5 is 0.5. */
+function plainText(written: string): string {
+  const [mantissa = '', exponent = '0'] = written.split(/[eE]/);
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  const digits = whole + fraction;
+  const point = whole.length + Number(exponent);
+  const left = digits.slice(0, Math.max(0, point)).padEnd(point, '0');
+  const right = point < 0 ? '0'.repeat(-point) + digits : digits.slice(point);
+  return (left || '0') + (right === '' ? '' : `.${right}`);
 }
 
 /** The canonical text: equal trees have equal texts, and parsing it gives the tree again. */

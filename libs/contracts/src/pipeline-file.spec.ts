@@ -99,6 +99,61 @@ describe('a broken file', () => {
     expect(problems).toContain(problem);
   });
 
+  const told: [from: string, to: string, problem: string][] = [
+    ['name: empresas ', 'nam: empresas ', 'name: is missing: must be a text'],
+    ['name: empresas ', 'name: 5 ', 'p.yaml:1:7: name: must be a text'],
+    [
+      'views:',
+      'vista:',
+      'views: is missing: must be a mapping of names, each to a mapping with the keys group_by, window',
+    ],
+    ['type: decimal, min: 0', 'min: 0', 'capital_social.type: is missing: must be one of string, integer'],
+    ['{ type: decimal, min: 0 }', 'decimal', 'capital_social: must be a mapping with the keys type, required'],
+    ['{ type: decimal, min: 0 }', '', 'capital_social: has no value: must be a mapping with the keys type'],
+    ['type: decimal, min: 0', 'type: decimal, required: "sim"', 'required: must be true or false'],
+    ['type: decimal, min: 0', 'type: string, max_length: 0', 'max_length: must be at least 1'],
+    ['type: decimal, min: 0', 'type: string, max_length: 1.5', 'max_length: must be a whole number'],
+    ['type: decimal, min: 0', 'type: string, domain: []', 'domain: must have at least 1 entry'],
+    [
+      'type: decimal, min: 0',
+      'type: string, domain: SP',
+      'domain: must be a list ([a, b]), each entry a text or a number',
+    ],
+    ['max_error_fraction: 0.1', 'max_error_fraction: 2', 'max_error_fraction: must be at most 1'],
+    ['order: any', 'delimiter: "::"', 'must be one of auto, ",", ";", tab, pipe'],
+    ['{ type: upload }', '{ type: uplod }', 'window.type: must be one of upload, all_time, tumbling, hopping, session'],
+    ['{ type: upload }', 'upload', 'window: must be a mapping with "type", one of upload, all_time'],
+    [', grace: unlimited', '', 'grace: must be a duration such as 1h or 7d, or unlimited'],
+    [
+      'checks: []',
+      'checks: { a: 1 }',
+      'checks: must be a list ([a, b]), each entry a mapping with "type", one of schema',
+    ],
+    ['checks: []', 'checks: [{ type: check }]', 'checks.0.name: is missing: must be a text'],
+    [
+      'checks: []',
+      'checks: [{ name: x, type: drift, column: estado, measure: psi, threshold: alto }]',
+      'checks.0.threshold: must be a number',
+    ],
+    [
+      'checks: []',
+      'checks: [{ name: x, type: value_check, expression: "1" }]',
+      'pass_value: is missing: must be a number',
+    ],
+  ];
+
+  it.each(told)('%s -> %s says what is allowed', (from, to, problem) => {
+    const text = shipped.replace(from, to);
+    const problems = problemsOf(text);
+    expect(text).not.toBe(shipped);
+    expect(problems.join('\n')).toContain(problem);
+    expect(problems.join('\n')).not.toMatch(/Invalid|received|expected/);
+  });
+
+  it('tells a problem that two rules find once', () => {
+    expect(problemsOf(shipped.replace('ttl: 90d', 'ttl: 90x'))).toHaveLength(1);
+  });
+
   it('names the keys allowed in a window', () => {
     const problems = problemsOf(shipped.replace('{ type: upload }', '{ type: upload, sise: 1d }'));
     expect(problems.join()).toContain('views.empresas_por_cidade.window.sise: unknown key; allowed here are type');

@@ -5,6 +5,7 @@ import { didYouMean } from './did-you-mean.js';
 import { checkAcrossKeys, type Path, type Report } from './pipeline-rules.js';
 import type { Pipeline } from './pipeline.js';
 import { pipelineSchema } from './pipeline-schema.js';
+import { describeIssue, listed } from './schema-issue.js';
 import { toPipeline } from './to-pipeline.js';
 
 export interface PipelineProblem {
@@ -40,10 +41,13 @@ export function parsePipelineFile(text: string, file: string): Pipeline {
   if (problems.length > 0) throw new PipelineFileError(problems);
   const report: Report = (path, message) => {
     const { line, col } = lines.linePos(offsetOf(document, path));
+    // Two rules may say the same of one value.
+    const told = problems.some((one) => one.line === line && one.column === col && one.message === message);
+    if (told) return;
     problems.push({ file, line, column: col, path: path.map(String).join('.'), message });
   };
   const plain: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
-  const parsed = pipelineSchema.safeParse(plain);
+  const parsed = pipelineSchema.safeParse(plain, { error: describeIssue });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) reportIssue(issue, plain, report);
     throw new PipelineFileError(problems);
@@ -70,7 +74,8 @@ function reportIssue(issue: Issue, document: unknown, report: Report): void {
   } else if (issue.code === 'invalid_value' && issue.values) {
     const given = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], document);
     const meant = typeof given === 'string' ? didYouMean(given, issue.values.map(String)) : '';
-    report(issue.path, `must be one of ${issue.values.join(', ')}${meant}`);
+    const missing = given === undefined ? 'is missing: ' : '';
+    report(issue.path, `${missing}must be one of ${listed(issue.values)}${meant}`);
   } else {
     report(issue.path, issue.message);
   }

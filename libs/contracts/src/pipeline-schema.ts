@@ -8,7 +8,7 @@ import { isTimeZone } from './time-zone.js';
 
 const DURATION_ERROR = { error: 'must be a duration such as 30s, 5m, 1h or 7d' };
 const duration = z
-  .string()
+  .string(DURATION_ERROR)
   .regex(DURATION_PATTERN, DURATION_ERROR)
   .refine((text) => parseDurationMs(text) !== null, DURATION_ERROR)
   .transform((text) => parseDurationMs(text)!);
@@ -24,7 +24,8 @@ const plainNumber = z
 
 const scalarText = z.union([z.string(), z.number(), z.boolean()]).transform((value) => String(value));
 
-const timeZone = z.string().refine(isTimeZone, { error: 'must be an IANA time zone such as America/Sao_Paulo or UTC' });
+const TIME_ZONE_ERROR = { error: 'must be an IANA time zone such as America/Sao_Paulo or UTC' };
+const timeZone = z.string(TIME_ZONE_ERROR).refine(isTimeZone, TIME_ZONE_ERROR);
 
 const spellings = z.array(scalarText).min(1);
 
@@ -58,7 +59,7 @@ export const columnSchema = z.strictObject({
 
 const windowSize = duration.refine((ms) => ms >= 1_000 && ms <= 365 * 86_400_000, { error: 'must be from 1s to 365d' });
 const grace = z
-  .union([z.literal('unlimited'), duration])
+  .union([z.literal('unlimited'), duration], { error: 'must be a duration such as 1h or 7d, or unlimited' })
   .describe('How long after its end a window still takes rows; `unlimited`: it never closes');
 const emit = z
   .enum(['updates', 'final'])

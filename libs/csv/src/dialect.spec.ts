@@ -43,6 +43,11 @@ describe('the delimiter', () => {
     expect(delimiterOf('1;2,3,4,5\n', named)).toBe(',');
   });
 
+  it('takes no decimal comma for a delimiter where both cut all records alike', () => {
+    expect(delimiterOf('SP;1,5\nRJ;2,5\n', pipelineOf({}, 'header: [id, b]'))).toBe(';');
+    expect(delimiterOf('Osasco, SP;1,5;2\n', pipelineOf({}, 'header: [id, b, c]'))).toBe(';');
+  });
+
   it('is the one that the pipeline sets', () => {
     expect(delimiterOf('a,b,c\n1,2,3\n', pipelineOf({}, 'delimiter: pipe'))).toBe('|');
     expect(delimiterOf('a,b,c\n1,2,3\n', pipelineOf({}, 'delimiter: tab'))).toBe('\t');
@@ -54,8 +59,8 @@ describe('the delimiter', () => {
   });
 
   it('does not count a row that is cut there', () => {
-    expect(delimiterOf(`a,b|c\n1|${'2'.repeat(SAMPLE_BYTES)}`)).toBe(',');
-    expect(delimiterOf(`a,b|c\n1|${'2'.repeat(1000)}`)).toBe('|');
+    expect(delimiterOf(`a,b|c\n1,${'2'.repeat(SAMPLE_BYTES)}`)).toBe('|');
+    expect(delimiterOf(`a,b|c\n1,${'2'.repeat(1000)}`)).toBe(',');
   });
 });
 

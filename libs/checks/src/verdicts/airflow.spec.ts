@@ -182,10 +182,10 @@ describe('column_check', () => {
 
 describe('table_check', () => {
   it.each([
-    ['holds on every row', { yes: 3, no: 0, unknown: 0 }, P],
-    ['false on one', { yes: 3, no: 1, unknown: 0 }, F],
-    ['NULL counts as failing', { yes: 3, no: 0, unknown: 1 }, F],
-    ['an empty table', { yes: 0, no: 0, unknown: 0 }, F],
+    ['holds on every row', { yes: 3, no: 0, unknown: 0, failure: null }, P],
+    ['false on one', { yes: 3, no: 1, unknown: 0, failure: null }, F],
+    ['NULL counts as failing', { yes: 3, no: 0, unknown: 1, failure: null }, F],
+    ['an empty table', { yes: 0, no: 0, unknown: 0, failure: null }, F],
   ])('%s', (_what, tally, verdict) => {
     expect(statementPart('s', tally).verdict).toBe(verdict);
   });

@@ -66,6 +66,7 @@ function strictly(x: Rational, bounds: Bounds): boolean {
 /** A statement over rows: NULL counts as failing, and of no rows it does not hold. */
 export function statementPart(label: string, tally: Tally): Part {
   const expected = 'true on every row';
+  if (tally.failure !== null) return fail(label, null, expected, `${label}: ${tally.failure}`);
   const rows = tally.yes + tally.no + tally.unknown;
   if (rows === 0) return fail(label, null, expected, `there are no rows to test ${label} on`);
   const observed = `true on ${tally.yes} of ${rows} rows`;

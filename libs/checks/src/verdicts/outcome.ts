@@ -39,6 +39,7 @@ function joined(
   many: boolean,
 ): string | number | null {
   if (!many) return parts[0] ? pick(parts[0]) : null;
+  if (parts.every((part) => pick(part) === null)) return null;
   const texts = parts.map((part) => `${part.label}: ${pick(part) ?? 'NULL'}`);
   return texts.join('; ').slice(0, LONGEST);
 }
