@@ -1,6 +1,6 @@
 // What a task keeps in its changelog partition beside its windows: the offset record, the authority on progress.
 // It is the last record of every transaction; group offsets are committed for lag tools only.
-import type { LateCounts, View } from '#contracts';
+import type { LateCounts, PipelineChange, View } from '#contracts';
 import type { fingerprint } from '#windowing';
 
 export const OFFSET_KEY = '\u0000offset';
@@ -33,6 +33,8 @@ export interface OffsetRecord {
   generation: number;
   /** Of the views that count at this place of the log; the pipeline file may have others already. */
   fingerprint: ReturnType<typeof fingerprint>;
+  /** As the last `pipeline-changed` record said: tells a view that has been away from what it was. */
+  began: PipelineChange['began'];
   /** Those views without their features: which Redis keys they have, should they be retracted. */
   definitions: View[];
   uploads: Record<string, OpenUpload>;
@@ -44,7 +46,7 @@ export interface OffsetRecord {
 /** Of a task of `partials`. */
 export interface MergeOffsetRecord extends Pick<
   OffsetRecord,
-  'version' | 'stream_time' | 'generation' | 'fingerprint' | 'definitions' | 'closing'
+  'version' | 'stream_time' | 'generation' | 'fingerprint' | 'definitions' | 'began' | 'closing'
 > {
   /** Next offset of the partials partition. */
   next: string;

@@ -11,52 +11,32 @@ import {
   pipelineTopics,
   transactionalIds,
   viewsOfStage,
-  type ControlKind,
   type ControlRecord,
   type PipelineChange,
   type Pipeline,
   type PipelineTopics,
 } from '#contracts';
-import {
-  KafkaError,
-  type KafkaClient,
-  type KafkaRecord,
-  type OutRecord,
-  type TaskBatch,
-  type TaskContext,
-} from '#kafka';
-import type { AggregatorMetrics } from '#runtime';
+import { KafkaError, type KafkaRecord, type OutRecord, type TaskBatch, type TaskContext } from '#kafka';
 import { fingerprint, GroupBy, laterOf, type EntryChange } from '#windowing';
 import { copyUploads, newUpload, type Closing, type OffsetRecord, type OpenUpload } from './changelog-records.js';
 import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
-import { foreignRecord, rowsLost } from './input-errors.js';
+import { assertKnownKind, foreignRecord, rowsLost } from './input-errors.js';
 import { LateRows } from './late-rows.js';
-import { assertSuperseded, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
+import {
+  assertSuperseded,
+  beganAnew,
+  definitionsNow,
+  definitionsOf,
+  generationMoved,
+  goesOn,
+  retracts,
+  sameViews,
+} from './pipeline-change.js';
 import { PartialsSource, resetRecords } from './partials-source.js';
-import type { StateShare } from './state-budget.js';
-import { TaskSession, type TaskPlace } from './task-session.js';
-
-export interface GroupByTaskOptions {
-  client: KafkaClient;
-  prefix: string;
-  pipeline: Pipeline;
-  partition: number;
-  partitions: number;
-  metrics: AggregatorMetrics;
-  /** The task's part of the process' memory. */
-  share: StateShare;
-}
+import { TaskSession, type TaskOptions, type TaskPlace } from './task-session.js';
 
 const STAGE = 'rows';
-/** A later version's kind must not be taken for one of these: it could close windows that are to stay open. */
-const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>([
-  'end-of-upload',
-  'cancel-upload',
-  'watermark',
-  'pipeline-changed',
-  'reset',
-]);
 
 /** What the task holds between two transactions; all of it can be made again from Kafka. */
 interface State {
@@ -68,6 +48,7 @@ interface State {
   /** Of the views that count now, and those views: see the offset record. */
   fingerprint: OffsetRecord['fingerprint'];
   definitions: OffsetRecord['definitions'];
+  began: OffsetRecord['began'];
 }
 
 export class GroupByTask {
@@ -76,7 +57,7 @@ export class GroupByTask {
   private readonly place: TaskPlace;
   private state: State | null = null;
 
-  constructor(private readonly options: GroupByTaskOptions) {
+  constructor(private readonly options: TaskOptions) {
     const { client, prefix, pipeline, partition, partitions, metrics, share } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
@@ -135,19 +116,30 @@ export class GroupByTask {
   private hold(session: TaskSession, groupBy: GroupBy, offset: OffsetRecord): void {
     const { partition, partitions } = this.options;
     const { generation } = session;
-    const partials = new PartialsSource(this.activeViews(offset.fingerprint), {
+    const { fingerprint: views, began } = offset;
+    const partials = new PartialsSource(this.activeViews(views), {
       topics: this.topics,
       partition,
       partitions,
       generation,
+      began,
       sends: offset.partials,
     });
     groupBy.advanceStreamTime(offset.stream_time);
     groupBy.beginEpoch(offset.epoch);
     partials.advanceStreamTime(groupBy.streamTime);
-    const { fingerprint: views, definitions } = offset;
+    const definitions = definitionsNow(offset, this.fingerprint, this.options.pipeline);
     const uploads = new Map(Object.entries(offset.uploads));
-    this.state = { session, groupBy, partials, next: BigInt(offset.next), uploads, fingerprint: views, definitions };
+    this.state = {
+      session,
+      groupBy,
+      partials,
+      next: BigInt(offset.next),
+      uploads,
+      fingerprint: views,
+      definitions,
+      began,
+    };
   }
 
   /** What a task begins with that has never committed in this generation. */
@@ -161,6 +153,7 @@ export class GroupByTask {
       generation: session.generation,
       fingerprint: this.fingerprint,
       definitions: definitionsOf(pipeline),
+      began: {},
       uploads: {},
       partials: viewsOfStage(pipeline, 'partials').length > 0,
       closing: null,
@@ -272,9 +265,7 @@ export class GroupByTask {
 
   /** An upload's end (or a watermark): what is due goes out in parts, the last one with the control record's effects. */
   private async applyControl(control: ControlRecord, after: bigint, ctx: TaskContext): Promise<void> {
-    if (!CONTROL_KINDS.has(control.kind)) {
-      throw foreignRecord(this.input, after - 1n, `a control record of the unknown kind "${control.kind}"`);
-    }
+    assertKnownKind(this.input, control, after - 1n);
     if (control.change) return this.applyChange(control, control.change, after, ctx);
     const state = this.held();
     const { groupBy } = state;
@@ -330,10 +321,11 @@ export class GroupByTask {
     const begun = { ...offsetRecord, partials: change.partials };
     if (sameViews(change.views, this.fingerprint.views)) {
       const stay = { offsetRecord: { ...offsetRecord, next: String(after - 1n) }, next: after - 1n };
-      const isGone = (view: string) => !goesOn(view, active, this.fingerprint);
+      const { began } = change;
+      const isGone = (view: string) => !goesOn(view, active, this.fingerprint) || beganAnew(view, state.began, began);
       const retractsIt = (view: string) => retracts(pipeline, STAGE, view);
       await clearViews(session, { isGone, retracts: retractsIt, before: state.definitions, stay }, ctx);
-      Object.assign(begun, { fingerprint: this.fingerprint, definitions: definitionsOf(pipeline) });
+      Object.assign(begun, { fingerprint: this.fingerprint, definitions: definitionsOf(pipeline), began });
     } else {
       await assertSuperseded(this.options.client, this.topics.uploads, pipeline.name, this.fingerprint);
     }
@@ -373,7 +365,7 @@ export class GroupByTask {
     streamTime: number | null;
     epoch: number;
   }): OffsetRecord {
-    const { session, fingerprint: views, definitions, partials } = this.held();
+    const { session, fingerprint: views, definitions, began, partials } = this.held();
     return {
       version: 1,
       next: String(step.next),
@@ -382,6 +374,7 @@ export class GroupByTask {
       generation: session.generation,
       fingerprint: views,
       definitions,
+      began,
       uploads: Object.fromEntries(step.uploads),
       partials: partials.sends,
       closing: step.closing,

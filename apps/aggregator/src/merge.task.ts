@@ -17,36 +17,16 @@ import {
   type SourceControl,
   type View,
 } from '#contracts';
-import {
-  KafkaError,
-  type KafkaClient,
-  type KafkaRecord,
-  type OutRecord,
-  type TaskBatch,
-  type TaskContext,
-} from '#kafka';
-import type { AggregatorMetrics } from '#runtime';
+import { KafkaError, type KafkaRecord, type OutRecord, type TaskBatch, type TaskContext } from '#kafka';
 import { fingerprint, GroupBy, laterOf, parseChangelogKey, type EntryChange } from '#windowing';
 import { type Closing, type MergeOffsetRecord } from './changelog-records.js';
 import { clearViews } from './clear-views.js';
 import { closeAllButLast } from './close-in-parts.js';
 import { foreignRecord } from './input-errors.js';
 import { Sources } from './sources.js';
-import { definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
-import type { StateShare } from './state-budget.js';
-import { TaskSession, type TaskPlace } from './task-session.js';
-import { viewVersions } from './view-versions.js';
-
-export interface MergeTaskOptions {
-  client: KafkaClient;
-  prefix: string;
-  pipeline: Pipeline;
-  partition: number;
-  partitions: number;
-  metrics: AggregatorMetrics;
-  /** The task's part of the process' memory. */
-  share: StateShare;
-}
+import { beganAnew, definitionsOf, generationMoved, goesOn, retracts, sameViews } from './pipeline-change.js';
+import { TaskSession, type TaskOptions, type TaskPlace } from './task-session.js';
+import { decodeVersion, viewVersions, type ViewVersion } from './view-versions.js';
 
 const STAGE = 'partials';
 
@@ -56,6 +36,7 @@ interface State {
   groupBy: GroupBy;
   next: bigint;
   sources: Sources;
+  began: MergeOffsetRecord['began'];
 }
 
 export class MergeTask {
@@ -63,16 +44,16 @@ export class MergeTask {
   private readonly pipeline: Pipeline;
   private readonly fingerprint: MergeOffsetRecord['fingerprint'];
   private readonly definitions: View[];
-  private readonly versions: ReadonlyMap<string, string>;
+  private readonly versions: ReadonlyMap<string, ViewVersion>;
   private readonly place: TaskPlace;
   private state: State | null = null;
 
-  constructor(private readonly options: MergeTaskOptions) {
+  constructor(private readonly options: TaskOptions) {
     const { client, prefix, pipeline, partition, partitions, metrics, share } = options;
     this.topics = pipelineTopics(prefix, pipeline.name);
     this.fingerprint = fingerprint(pipeline, partitions);
     this.definitions = definitionsOf(pipeline);
-    this.versions = viewVersions(this.fingerprint);
+    this.versions = viewVersions(this.fingerprint, {});
     this.pipeline = { ...pipeline, views: viewsOfStage(pipeline, 'partials').map(mergedView) };
     this.place = {
       client,
@@ -103,7 +84,8 @@ export class MergeTask {
       const current = offset === null ? begun : await this.bringUpToDate(session, offset, ctx);
       groupBy.advanceStreamTime(current.stream_time);
       const next = BigInt(current.next);
-      this.state = { session, groupBy, next, sources: Sources.restored(current.sources, partitions) };
+      const sources = Sources.restored(current.sources, partitions);
+      this.state = { session, groupBy, next, sources, began: current.began };
       return next;
     } catch (error) {
       this.options.share.set(0);
@@ -120,6 +102,7 @@ export class MergeTask {
       generation: session.generation,
       fingerprint: this.fingerprint,
       definitions: this.definitions,
+      began: {},
       sources: [],
       closing: null,
     };
@@ -187,7 +170,13 @@ export class MergeTask {
         if (at === from) this.options.share.assertRoom();
         if (step.records + step.maxRecordsPerRow >= LIMITS.transactionRecords || step.entries >= mostEntries) break;
         const contribution = this.contributionOf(record);
-        if (contribution !== null) step.applyContribution(contribution);
+        if (contribution === null) continue;
+        if (beganAnew(contribution.view, state.began, contribution.began)) {
+          if (at > from) break;
+          await this.beginAnew(contribution.began, ctx);
+          return from;
+        }
+        step.applyContribution(contribution);
       } else {
         if (control.generation < state.session.generation) continue;
         if (control.generation > state.session.generation) throw generationMoved();
@@ -211,12 +200,29 @@ export class MergeTask {
       state.sources = sources;
     }
     if (effective !== null) await this.applyControl(effective, records[at - 1]!.offset + 1n, ctx);
-    this.tellBlocked(state.sources);
+    this.tellBlocked(this.held().sources);
     return at;
+  }
+
+  /**
+   * Views that were away from the pipeline file begin anew: what is left of before is taken back. Whoever tells of it first
+   * (a source, or the last source's control record), the contributions of before are void from then on.
+   */
+  private async beginAnew(began: MergeOffsetRecord['began'], ctx: TaskContext): Promise<void> {
+    const { session, next, sources, began: known } = this.held();
+    const offsetRecord = this.recordOf({ next, sources, closing: null });
+    const isGone = (view: string) => beganAnew(view, known, began);
+    const stay = { offsetRecord, next };
+    await clearViews(session, { isGone, retracts: isGone, before: this.definitions, stay }, ctx);
+    const begun = { ...offsetRecord, began: { ...known, ...began } };
+    await session.transact({ changes: [], after: [], offsetRecord: begun, next }, ctx);
+    await this.acquire(ctx);
   }
 
   /** The last source has sent it: what is due goes out in parts, the last one with the control record's effects. */
   private async applyControl(control: SourceControl, after: bigint, ctx: TaskContext): Promise<void> {
+    const began = this.beganBy(control);
+    if (began !== null) await this.beginAnew(began, ctx);
     const state = this.held();
     const { groupBy } = state;
     const ends = control.kind === 'end-of-upload' || control.kind === 'cancel-upload';
@@ -238,8 +244,19 @@ export class MergeTask {
     state.sources = sources;
   }
 
-  /** Null for one that is void. */
-  private contributionOf(record: KafkaRecord): Contribution | null {
+  /** Of a change to a file with views of ours that begin anew; else null. */
+  private beganBy({ change }: SourceControl): MergeOffsetRecord['began'] | null {
+    const again = this.pipeline.views.flatMap(({ name }) => {
+      const isOurs = change !== undefined && goesOn(name, this.fingerprint, change);
+      return isOurs && beganAnew(name, this.held().began, change.began) ? [[name, change.began[name]!] as const] : [];
+    });
+    return again.length === 0 ? null : Object.fromEntries(again);
+  }
+
+  /** Null for one that is void: of before a reset, of another definition of its view, or of before that was away. */
+  private contributionOf(
+    record: KafkaRecord,
+  ): (Contribution & Pick<MergeOffsetRecord, 'began'> & { view: string }) | null {
     const contribution = decodeContribution(record);
     if (contribution === null)
       throw foreignRecord(
@@ -247,11 +264,13 @@ export class MergeTask {
         record.offset,
         'neither a contribution nor a control record',
       );
-    const { generation } = this.held().session;
-    if (contribution.generation > generation) throw generationMoved();
-    const isVoid = contribution.generation < generation;
+    const { session, began } = this.held();
+    if (contribution.generation > session.generation) throw generationMoved();
     const { view } = parseChangelogKey(contribution.key);
-    return isVoid || this.versions.get(view) !== contribution.version ? null : contribution;
+    const version = decodeVersion(contribution.version);
+    const isVoid = contribution.generation < session.generation || version.began < (began[view] ?? 0);
+    if (isVoid || this.versions.get(view)?.definition !== version.definition) return null;
+    return { ...contribution, view, began: { [view]: version.began } };
   }
 
   /** Rows are counted, and lateness is judged, by the sources: their own reports say so. */
@@ -281,20 +300,30 @@ export class MergeTask {
     },
     ctx: TaskContext,
   ): Promise<void> {
-    const state = this.held();
-    const { session, groupBy } = state;
-    const offsetRecord: MergeOffsetRecord = {
+    const { session } = this.held();
+    const offsetRecord = this.recordOf(step);
+    await session.transact({ changes: step.changes, after: step.after, offsetRecord, next: step.next }, ctx);
+    this.held().next = step.next;
+  }
+
+  private recordOf(step: {
+    next: bigint;
+    sources: Sources;
+    closing: Closing | null;
+    streamTime?: number | null;
+  }): MergeOffsetRecord {
+    const { session, groupBy, began } = this.held();
+    return {
       version: 1,
       next: String(step.next),
       stream_time: laterOf(groupBy.streamTime, step.streamTime ?? null),
       generation: session.generation,
       fingerprint: this.fingerprint,
       definitions: this.definitions,
+      began,
       sources: step.sources.toJSON(),
       closing: step.closing,
     };
-    await session.transact({ changes: step.changes, after: step.after, offsetRecord, next: step.next }, ctx);
-    state.next = step.next;
   }
 
   private tellBlocked(sources: Sources): void {

@@ -8,11 +8,12 @@ import {
   viewsOfStage,
   type ControlRecord,
   type Pipeline,
+  type PipelineChange,
   type PipelineTopics,
 } from '#contracts';
 import { partitionForKey, type OutRecord } from '#kafka';
 import { fingerprint, GroupBy, parseChangelogKey, type Step } from '#windowing';
-import { viewVersions } from './view-versions.js';
+import { encodeVersion, viewVersions } from './view-versions.js';
 
 export class PartialsSource {
   /** Its store stays empty: each step begins anew. */
@@ -27,12 +28,14 @@ export class PartialsSource {
       partition: number;
       partitions: number;
       generation: number;
+      began: PipelineChange['began'];
       /** Whether any view is kept through partials, so that control records are to be sent. */
       sends: boolean;
     },
   ) {
     this.groupBy = new GroupBy({ ...pipeline, views: viewsOfStage(pipeline, 'partials') });
-    this.versions = viewVersions(fingerprint(pipeline, options.partitions));
+    const versions = viewVersions(fingerprint(pipeline, options.partitions), options.began);
+    this.versions = new Map([...versions].map(([view, version]) => [view, encodeVersion(version)]));
   }
 
   get sends(): boolean {
@@ -78,5 +81,5 @@ export function resetRecords(
 ): OutRecord[] {
   if (!stagesOf(pipeline).includes('partials')) return [];
   const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0, sequence: 0 };
-  return new PartialsSource(pipeline, { ...source, sends: true }).control({ kind: 'reset', ...nothing });
+  return new PartialsSource(pipeline, { ...source, began: {}, sends: true }).control({ kind: 'reset', ...nothing });
 }

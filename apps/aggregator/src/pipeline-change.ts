@@ -1,10 +1,11 @@
 // What a changed pipeline file or a reset means for a task: which state goes on, what is taken back and by whom, and when
 // it must not go on at all.
-import { stageOf, type Pipeline, type Stage, type View } from '#contracts';
+import { stageOf, type Pipeline, type PipelineChange, type Stage, type View } from '#contracts';
 import { KafkaError, readActivePipeline, type KafkaClient } from '#kafka';
 import type { OffsetRecord } from './changelog-records.js';
 
 type Fingerprint = OffsetRecord['fingerprint'];
+type StoredViews = Pick<OffsetRecord, 'fingerprint' | 'definitions'>;
 
 /** Keys and partitions decide where state lies: a change of theirs must be undone, or the state given up. Halts this task. */
 export function assertSameKeys(pipeline: string, stored: Fingerprint, now: Fingerprint): void {
@@ -29,12 +30,29 @@ export function goesOn(view: string, stored: Fingerprint, now: Pick<Fingerprint,
   return stored.views[view] !== undefined && stored.views[view] === now.views[view];
 }
 
+/** Whether a view was away from the pipeline file, or has begun later than this task knows: it begins anew then. */
+export const beganAnew = (view: string, known: PipelineChange['began'], now: PipelineChange['began']): boolean =>
+  (now[view] ?? 0) > (known[view] ?? 0);
+
 export const definitionsOf = (pipeline: Pipeline): View[] => pipeline.views.map((view) => ({ ...view, features: [] }));
 
 /** Whether tasks of this stage take back what a view has left in `features`: those that write it now, or else rows tasks. */
 export function retracts(pipeline: Pipeline, stage: Stage, view: string): boolean {
   const found = pipeline.views.find(({ name }) => name === view);
   return (found === undefined ? 'rows' : stageOf(pipeline, found)) === stage;
+}
+
+/**
+ * Where the keys of the views are whose state stands under `stored`: of those that go on, where the pipeline file says now,
+ * since another Redis key is no change of state.
+ */
+export function definitionsNow(
+  { fingerprint, definitions }: StoredViews,
+  own: Fingerprint,
+  pipeline: Pipeline,
+): View[] {
+  const now = new Map(definitionsOf(pipeline).map((view) => [view.name, view]));
+  return definitions.map((view) => (goesOn(view.name, fingerprint, own) ? now.get(view.name)! : view));
 }
 
 export const sameViews = (a: Record<string, string>, b: Record<string, string>): boolean =>

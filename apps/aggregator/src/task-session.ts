@@ -1,7 +1,7 @@
 // What each task of the aggregator stands on, whatever it reads: one input partition, one changelog partition, one
 // transactional producer. Opening fences every earlier owner; all that the task writes goes out in transactions whose
 // last record is the offset record. Any error means: close the session and open another.
-import { parseFeatureKey, type Generation } from '#contracts';
+import { parseFeatureKey, type Generation, type Pipeline } from '#contracts';
 import {
   readGenerationRecord,
   type KafkaClient,
@@ -12,8 +12,21 @@ import {
 import type { AggregatorMetrics } from '#runtime';
 import { parseChangelogKey, type EntryChange, type GroupBy } from '#windowing';
 import { OFFSET_KEY, type OffsetRecord } from './changelog-records.js';
+import { EntryReader } from './entry-reader.js';
 import { assertSameKeys, goesOn, sameViews } from './pipeline-change.js';
 import type { StateShare } from './state-budget.js';
+
+/** What a task is made of, whichever its stage. */
+export interface TaskOptions {
+  client: KafkaClient;
+  prefix: string;
+  pipeline: Pipeline;
+  partition: number;
+  partitions: number;
+  metrics: AggregatorMetrics;
+  /** The task's part of the process' memory. */
+  share: StateShare;
+}
 
 /** Where a task reads and writes, and under which names. */
 export interface TaskPlace {
@@ -80,31 +93,26 @@ export class TaskSession {
     own: OffsetRecord['fingerprint'],
     groupByOf: (stored: OffsetRecord['fingerprint'] | null) => GroupBy,
   ): Promise<{ groupBy: GroupBy; offset: Offset | null }> {
-    const groupBy = groupByOf(null);
-    const found: { unreadable: unknown } = { unreadable: null };
-    const offset = await this.readChangelog<Offset>(ctx, (key, value) => {
-      if (found.unreadable === null) found.unreadable = tryRestore(groupBy, this.place.share, key, value);
-    });
+    const { share, pipeline } = this.place;
+    const all = new EntryReader(groupByOf(null), share);
+    const offset = await this.readChangelog<Offset>(ctx, (key, value) => all.read(key, value));
     // A reset empties all of it: nothing of it need be read.
     if (offset !== null && offset.generation < this.generation) {
-      this.place.share.set(0);
+      share.set(0);
       return { groupBy: groupByOf(null), offset };
     }
-    if (offset !== null) assertSameKeys(this.place.pipeline, offset.fingerprint, own);
+    if (offset !== null) assertSameKeys(pipeline, offset.fingerprint, own);
     if (offset === null || sameViews(offset.fingerprint.views, own.views)) {
-      if (found.unreadable !== null) throw found.unreadable;
-      return { groupBy, offset };
+      all.assertComplete();
+      return { groupBy: all.groupBy, offset };
     }
-    found.unreadable = null;
-    const kept = groupByOf(offset.fingerprint);
-    this.place.share.set(0);
+    share.set(0);
+    const kept = new EntryReader(groupByOf(offset.fingerprint), share);
     await this.readChangelog<Offset>(ctx, (key, value) => {
-      const { view } = parseChangelogKey(key);
-      if (!goesOn(view, offset.fingerprint, own)) return;
-      found.unreadable ??= tryRestore(kept, this.place.share, key, value);
+      if (goesOn(parseChangelogKey(key).view, offset.fingerprint, own)) kept.read(key, value);
     });
-    if (found.unreadable !== null) throw found.unreadable;
-    return { groupBy: kept, offset };
+    kept.assertComplete();
+    return { groupBy: kept.groupBy, offset };
   }
 
   /** Hands on every entry; answers the offset record, null when the task has never committed. */
@@ -176,18 +184,6 @@ export class TaskSession {
       if (feature) records.push({ topic: topics.features, partition, key: feature.key, value: feature.value });
     }
     return records;
-  }
-}
-
-/** The error, or null when the entry was restored: it does not fit the pipeline file, or not into memory. */
-function tryRestore(groupBy: GroupBy, share: StateShare, key: string, value: Buffer | null): unknown {
-  try {
-    groupBy.restore(key, value === null ? null : value.toString());
-    share.set(groupBy.bytes);
-    share.assertRoom();
-    return null;
-  } catch (error) {
-    return error;
   }
 }
 

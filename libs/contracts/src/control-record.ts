@@ -30,6 +30,8 @@ export interface PipelineChange {
   readonly generation: number;
   /** Fingerprints of the views that count from here on, by name. */
   readonly views: Record<string, string>;
+  /** The sequence of the last upload before each of those views began; none for a view that was there from the first. */
+  readonly began: Record<string, number>;
   /** Whether any of those views is kept through `partials`. */
   readonly partials: boolean;
 }

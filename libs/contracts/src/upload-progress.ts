@@ -12,9 +12,10 @@ export interface Generation {
 
 export const PIPELINE_KEY = 'pipeline';
 
-/** When a view that was added began: `at` is ISO, null while no upload has come since. */
+/** When a view that was added began: `at` is ISO, null while no upload has come since; `sequence` is of the upload before. */
 export interface ViewSince {
   at: string | null;
+  sequence: number;
 }
 
 /** The pipeline file under which rows are published now. */

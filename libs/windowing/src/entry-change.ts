@@ -144,7 +144,7 @@ export function badChangelog(key: string, reason: string, cause?: unknown): Wind
   return new WindowingError(
     'bad_changelog',
     `changelog record ${shown} cannot be restored: ${reason}. The pipeline file differs from the one the state was ` +
-      'made with: bring that file back, or give the changed pipeline a new name',
+      'made with: bring that file back, or give the state up with "caudal reset"',
     cause === undefined ? undefined : { cause },
   );
 }

@@ -7,29 +7,34 @@ import {
   type Pipeline,
   type PipelineChange,
   type PipelineTopics,
+  type ViewSince,
 } from '#contracts';
 import type { OutRecord } from '#kafka';
 import { fingerprint } from '#windowing';
 
-/** The pipeline file as `uploads` keeps it. `before`: what stands there; views that go on keep their `since`. */
+/**
+ * The pipeline file as `uploads` keeps it. `before`: what stands there; views that go on keep their `since`. `sequence`: of
+ * the last upload.
+ */
 export function activePipeline(
   pipeline: Pipeline,
-  args: { partitions: number; before: ActivePipeline | null },
+  args: { partitions: number; before: ActivePipeline | null; sequence: number },
 ): ActivePipeline {
-  const { partitions, before } = args;
+  const { partitions, before, sequence } = args;
   const now = fingerprint(pipeline, partitions);
   const since = Object.entries(now.views).map(([view, text]) => {
     if (before === null) return [view, null] as const;
-    return [view, before.views[view] === text ? (before.since[view] ?? null) : { at: null }] as const;
+    return [view, before.views[view] === text ? (before.since[view] ?? null) : { at: null, sequence }] as const;
   });
   return { ...now, since: Object.fromEntries(since), text: pipeline.text };
 }
 
 /** The same once an upload has come that was created `at`; null when no view waited for one. */
 export function begunAt(active: ActivePipeline, at: string): ActivePipeline | null {
-  const waiting = Object.entries(active.since).filter(([, since]) => since !== null && since.at === null);
-  if (waiting.length === 0) return null;
-  return { ...active, since: { ...active.since, ...Object.fromEntries(waiting.map(([view]) => [view, { at }])) } };
+  const isWaiting = (since: ViewSince | null): since is ViewSince => since !== null && since.at === null;
+  if (!Object.values(active.since).some(isWaiting)) return null;
+  const since = Object.entries(active.since).map(([view, one]) => [view, isWaiting(one) ? { ...one, at } : one]);
+  return { ...active, since: Object.fromEntries(since) };
 }
 
 /** What of a changed file may not go on under the state that is there; null: nothing. */
@@ -52,11 +57,14 @@ export function sameActiveViews(a: ActivePipeline, b: ActivePipeline): boolean {
 /** One control record for each partition of `rows`. */
 export function changeControls(
   kind: 'pipeline-changed' | 'reset',
-  args: { topics: PipelineTopics; partitions: number; sequence: number; pipeline: Pipeline; generation: number },
+  args: { topics: PipelineTopics; active: ActivePipeline; sequence: number; pipeline: Pipeline; generation: number },
 ): OutRecord[] {
-  const { topics, partitions, sequence, pipeline, generation } = args;
-  const { views } = fingerprint(pipeline, partitions);
-  const change: PipelineChange = { generation, views, partials: stagesOf(pipeline).includes('partials') };
+  const { topics, active, sequence, pipeline, generation } = args;
+  const { views, partitions } = active;
+  const began = Object.fromEntries(
+    Object.entries(active.since).flatMap(([view, since]) => (since ? [[view, since.sequence]] : [])),
+  );
+  const change: PipelineChange = { generation, views, began, partials: stagesOf(pipeline).includes('partials') };
   const nothing = { upload: '', row: 0, streamTime: null, rowsInPartition: 0, rowsTotal: 0 };
   const record = encodeControl({ kind, ...nothing, sequence, change });
   return Array.from({ length: partitions }, (_, partition) => ({ topic: topics.rows, partition, ...record }));

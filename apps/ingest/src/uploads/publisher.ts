@@ -176,8 +176,9 @@ export class Publisher {
     const { pipeline, partitions, now } = this.options;
     // Later than any before, whatever the clock says.
     const generation: Generation = { generation: Math.max(now(), this.generation! + 1), from: from.map(String) };
-    const active = activePipeline(pipeline, { partitions, before: null });
-    const told = { topics: this.topics, partitions, sequence: this.lastSequence, pipeline, ...generation };
+    const sequence = this.lastSequence;
+    const active = activePipeline(pipeline, { partitions, before: null, sequence });
+    const told = { topics: this.topics, active, sequence, pipeline, ...generation };
     await this.transact(changeControls('reset', told), () => [
       this.uploadsRecord(GENERATION_KEY, generation),
       this.uploadsRecord(PIPELINE_KEY, active),
@@ -195,11 +196,11 @@ export class Publisher {
   private async tellPipeline(producer: TransactionalProducer): Promise<void> {
     const { pipeline, partitions, now } = this.options;
     const { active: before, lastSequence: sequence } = this;
-    const active = activePipeline(pipeline, { partitions, before });
+    const active = activePipeline(pipeline, { partitions, before, sequence });
     this.keyChange = before === null ? null : keyChange(before, active);
     if (this.keyChange !== null || (before !== null && sameActiveViews(before, active))) return;
     const generation = this.generation ?? now();
-    const told = { topics: this.topics, partitions, sequence, pipeline, generation };
+    const told = { topics: this.topics, active, sequence, pipeline, generation };
     const transaction = await producer.begin();
     await transaction.send([
       ...(this.generation === null ? [this.uploadsRecord(GENERATION_KEY, { generation } satisfies Generation)] : []),
