@@ -11,7 +11,7 @@ describe('a changed pipeline', () => {
   let folder: string;
   let stack: Stack;
   let original: string;
-  const uploads = [0, 1].map((place) => shopSales({ seed: 5 + place, rows: 1_000, place }));
+  const uploads = [0, 1, 2].map((place) => shopSales({ seed: 5 + place, rows: 1_000, place }));
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'caudal-changed-'));
@@ -64,7 +64,7 @@ describe('a changed pipeline', () => {
     });
     expect(gone.some((key) => key.startsWith('c:'))).toBe(true);
     const run = await send(1);
-    const both = shopFeatures(uploads).hashes;
+    const both = shopFeatures(uploads.slice(0, 2)).hashes;
     const second = shopFeatures([uploads[1]!]).hashes;
     const found = await featuresIn(stack);
     for (const [key, hash] of found) {
@@ -81,6 +81,26 @@ describe('a changed pipeline', () => {
     expect(since.get('por_cidade')).toBeNull();
     expect(since.get('loja_sempre')).toBe(run.created_at);
     expect(since.get('por_cidade_sempre')).toBe(run.created_at);
+  }, 180_000);
+
+  it('goes on after a restart without a view of its key columns; what comes back begins empty', async () => {
+    const from = original.indexOf('  por_cidade:');
+    await change(original.slice(0, from) + original.slice(original.indexOf('  loja_por_dia:')));
+    await stack.ready();
+    await until('what is gone to be taken back', async () =>
+      [...(await featuresIn(stack)).keys()].every((key) => key.startsWith('Cidade')),
+    );
+    const aggregator = stack.service('aggregator');
+    await aggregator.kill();
+    aggregator.start();
+    await aggregator.ready();
+    await change(original);
+    await stack.ready();
+    await send(2);
+    const isByDay = ([key]: [string, object]) => key.startsWith('Cidade');
+    const last = [...shopFeatures([uploads[2]!]).hashes].filter((one) => !isByDay(one));
+    const days = [...shopFeatures(uploads).hashes].filter(isByDay);
+    expect(await featuresIn(stack)).toEqual(new Map([...last, ...days]));
   }, 180_000);
 
   it('is refused with other key columns, and the others go on', async () => {

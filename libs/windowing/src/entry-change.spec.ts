@@ -68,7 +68,7 @@ describe('changelog records', () => {
     '["u1",3,"x",null]',
   ])('are refused with the value %s', (bad) => {
     expect(() => decodeEntry(state, key, bad)).toThrow(code('bad_changelog'));
-    expect(() => decodeEntry(state, key, bad)).toThrow('a new name');
+    expect(() => decodeEntry(state, key, bad)).toThrow('caudal reset');
   });
 
   it.each([
