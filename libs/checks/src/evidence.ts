@@ -12,6 +12,7 @@ import type { ColumnProfile } from './column-profile.js';
 import { DivisionByZero } from './evaluate.js';
 import { decodeColumns, encodeColumns, type ColumnsJson } from './profile.js';
 import { Rational } from './rational.js';
+import { countRejected, type RejectedJson } from './rejected.js';
 import { Slice } from './slice.js';
 import type { TableColumn } from './table-column.js';
 
@@ -24,9 +25,6 @@ interface SliceJson {
 
 /** Slices by the canonical text of their filter; the empty one holds all rows. */
 export type TableJson = Record<string, SliceJson>;
-
-/** Rejected records by column (empty: none in particular) and code. */
-export type RejectedJson = Record<string, Partial<Record<DeadLetterCode, number>>>;
 
 /** The filter of a check in its canonical form; empty for all rows. */
 export function filterText(check: CheckSpec): string {
@@ -49,13 +47,10 @@ export class TableEvidence {
     for (const slice of this.slices.values()) slice.add(cells);
   }
 
-  /** Counts a rejected record, which has no typed cells. */
-  addRejected(column: string | null, code: DeadLetterCode): void {
-    const name = column ?? '';
-    if (!Object.hasOwn(this.rejected, name))
-      Object.defineProperty(this.rejected, name, { value: {}, enumerable: true });
-    const codes = this.rejected[name]!;
-    codes[code] = (codes[code] ?? 0) + 1;
+  /** Counts a rejected record. `cells`: what can be read of it; null where its fields could not be told apart. */
+  addRejected(column: string | null, code: DeadLetterCode, cells: (() => readonly Cell[]) | null): void {
+    countRejected(this.rejected, column, code);
+    for (const slice of this.slices.values()) slice.addRejected(column, code, cells);
   }
 
   /** The slice of a filter; asked for before the first row. */

@@ -46,7 +46,7 @@ function inspect(checks: string[], file: File): { tables: TableInspection[]; evi
   const inspection = new FileInspection(pipeline, RUN_DAY);
   inspection.header(file.header ?? pipeline.columns.map(({ name }) => name));
   for (const row of file.rows) inspection.accepted([...row, ...(row.length === 3 ? [null] : [])] as Cell[]);
-  for (const [column, code] of file.rejected ?? []) inspection.rejected(column, code);
+  for (const [column, code] of file.rejected ?? []) inspection.rejected(column, code, null);
   const tables = [inspection];
   return { tables, evidence: JSON.parse(JSON.stringify(encodeEvidence(tables, 500_000))) as EvidenceJson };
 }

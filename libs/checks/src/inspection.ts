@@ -10,8 +10,9 @@ import {
   type Pipeline,
   type View,
 } from '#contracts';
-import { TableEvidence, type RejectedJson, type TableJson } from './evidence.js';
+import { TableEvidence, type TableJson } from './evidence.js';
 import { prepareCheck, type PreparedCheck } from './prepare-check.js';
+import type { RejectedJson } from './rejected.js';
 
 /** What is kept of a file: the first table (empty name) is its rows, the others are views. */
 export interface EvidenceJson {
@@ -56,8 +57,9 @@ export class FileInspection implements TableInspection {
     this.evidence.add(cells);
   }
 
-  rejected(column: string | null, code: DeadLetterCode): void {
-    this.evidence.addRejected(column, code);
+  /** A rejected record; `cells`: what can be read of it, null where its fields could not be told apart. */
+  rejected(column: string | null, code: DeadLetterCode, cells: (() => readonly Cell[]) | null): void {
+    this.evidence.addRejected(column, code, cells);
   }
 }
 

@@ -167,7 +167,8 @@ function valueSkew(check: CheckOf<'value_skew'>, table: TableEvidence, slice: Sl
     const inRange = (min == null || value.compare(min) >= 0) && (max == null || value.compare(max) <= 0);
     return inRange && (domain === undefined || domain.has(value.write()));
   });
-  return () => [valueSkewPart(check, tally, table.rejected)];
+  const rejected = slice.where === '' ? table.rejected : slice.keepRejected();
+  return () => [valueSkewPart(check, tally, rejected)];
 }
 
 function drift(check: CheckOf<'drift'>, table: TableEvidence, slice: Slice): Parts {

@@ -1,11 +1,12 @@
 // The rows that one `where` leaves: counted, and fed to whatever the checks with this filter need. Built before the first
 // row, from all checks at once, so that one pass is enough.
-import { parseExpression, type Cell, type Expression, type FunctionName } from '#contracts';
+import { parseExpression, type Cell, type DeadLetterCode, type Expression, type FunctionName } from '#contracts';
 import { accumulatorFor, type Accumulator } from './accumulators.js';
 import type { ColumnProfile } from './column-profile.js';
 import { compile, DivisionByZero, type Leaves } from './evaluate.js';
 import { Profile } from './profile.js';
 import { Rational } from './rational.js';
+import { countRejected, type RejectedJson } from './rejected.js';
 import { cellReader, type TableColumn } from './table-column.js';
 import type { Value } from './value.js';
 
@@ -30,6 +31,7 @@ export class Slice implements Leaves {
   private readonly fed: [place: number, accumulator: Accumulator][] = [];
   private readonly tallies: [test: RowTest, tally: Tally][] = [];
   private readonly profiled = new Map<string, TableColumn>();
+  private rejected: RejectedJson | null = null;
   private profile: { of: Profile; places: readonly number[]; all: boolean } | null = null;
 
   /** `where`: canonical text, empty for all rows. `runDay`: in days since 1970-01-01. */
@@ -48,6 +50,19 @@ export class Slice implements Leaves {
     for (const [place, accumulator] of this.fed) accumulator.add(cells[place]!);
     for (const [test, tally] of this.tallies) this.count(test, tally);
     if (this.profile) this.profile.of.add(this.profile.all ? cells : this.profile.places.map((place) => cells[place]!));
+  }
+
+  /** Asks for the rejected records that the filter takes, too. */
+  keepRejected(): RejectedJson {
+    return (this.rejected ??= {});
+  }
+
+  /** `cells`: what can be read of the record; null: nothing, and no filter takes it. */
+  addRejected(column: string | null, code: DeadLetterCode, cells: (() => readonly Cell[]) | null): void {
+    if (this.rejected === null || cells === null) return;
+    this.cells = cells();
+    if (this.filter && !this.passes(this.filter)) return;
+    countRejected(this.rejected, column, code);
   }
 
   /** Asks for profiles of these columns. Before the first row, as all that follow. */

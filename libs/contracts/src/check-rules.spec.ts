@@ -21,6 +21,7 @@ const DOCUMENTED = [
   '{ name: yesterday, type: check, where: "data_abertura = run_date - 1", expressions: ["count() > 0", "avg(capital_social)"] }',
   '{ name: by_day, type: interval_check, metrics_thresholds: { "count()": 2 }, ratio_formula: parent_diff, date_filter_column: data_abertura, days_back: -7, semantics: airflow }',
   '{ name: features, type: threshold_check, stage: features, view: empresas_por_cidade, expression: "max(capital_social_medio)", min_threshold: 0, max_threshold: 1e9 }',
+  '{ name: skew_of_a_day, type: value_skew, column: estado, where: "data_abertura = run_date - 1" }',
   '{ name: of_file, type: row_count_change, min_fraction: 1, reference: { file: a.csv }, on_missing_reference: fail }',
 ];
 
@@ -56,7 +57,6 @@ describe('checks of a pipeline file', () => {
       'looks at the columns of files',
     ],
     ['{ name: x, type: value_skew, column: nada }', '.column', 'no column "nada"'],
-    ['{ name: x, type: value_skew, column: estado, where: "estado = \'SP\'" }', '.where', 'say domain, min or max'],
     ['{ name: x, type: value_skew, column: capital_social, domain: [um] }', '.domain', '"um" is no plain number'],
     ['{ name: x, type: row_count_change }', '', 'needs min_fraction, max_fraction or both'],
     [

@@ -134,9 +134,6 @@ class CheckRules {
     const own = check.domain ?? check.min ?? check.max;
     if (own !== undefined) return;
     if (check.stage === 'features') this.report(this.path, 'needs domain, min or max: no feature is ever rejected');
-    else if (check.where !== undefined) {
-      this.report([...this.path, 'where'], 'rejected rows have no values to filter by: say domain, min or max');
-    }
   }
 
   private rowCountChange(check: CheckOf<'row_count_change'>): void {

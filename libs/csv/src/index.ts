@@ -3,4 +3,4 @@
 export { CsvError, type CsvErrorCode } from './csv-error.js';
 export { headerProblems, type HeaderProblem } from './header.js';
 export { CsvReader, CsvRecord, isFault, type CsvFault, type FileHead } from './parse-records.js';
-export { rowTyper, type TypedRow } from './type-row.js';
+export { looseTyper, rowTyper, type TypedRow } from './type-row.js';

@@ -58,7 +58,7 @@ export function rowTyper(
   decimalMark: NumberStyle['decimalMark'],
 ): (cells: readonly string[]) => TypedRow {
   const grouping = new Set([...pipeline.key, ...pipeline.views.flatMap((view) => view.groupBy)]);
-  const numbers = { decimalMark, thousands: decimalMark === ',' || pipeline.csv.decimalMark === '.' };
+  const numbers = numberStyle(pipeline, decimalMark);
   const fields = pipeline.columns.map((column) =>
     toField(column, header, grouping.has(column.name), numbers, pipeline.csv.nulls),
   );
@@ -93,6 +93,28 @@ export function rowTyper(
     if (twice) return twice;
     return { ok: true, cells, timeMs, key: encodeGroup(keyPlaces.map((place) => cellText(cells[place]!))) };
   };
+}
+
+/**
+ * A function that reads the cells of a record which {@link rowTyper} has refused: each by its type alone, null where it
+ * has none. Checks with a filter look at them.
+ */
+export function looseTyper(
+  pipeline: Pipeline,
+  header: readonly string[],
+  decimalMark: NumberStyle['decimalMark'],
+): (texts: readonly string[]) => Cell[] {
+  const numbers = numberStyle(pipeline, decimalMark);
+  const fields = pipeline.columns.map((column) => toField(column, header, false, numbers, pipeline.csv.nulls));
+  return (texts) =>
+    fields.map(({ index, read }) => {
+      const value = read(texts[index]!);
+      return isValueFault(value) ? null : value;
+    });
+}
+
+function numberStyle({ csv }: Pipeline, decimalMark: NumberStyle['decimalMark']): NumberStyle {
+  return { decimalMark, thousands: decimalMark === ',' || csv.decimalMark === '.' };
 }
 
 function toField(

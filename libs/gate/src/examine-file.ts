@@ -18,6 +18,7 @@ import {
   CsvReader,
   headerProblems,
   isFault,
+  looseTyper,
   rowTyper,
   type CsvFault,
   type CsvRecord,
@@ -126,9 +127,10 @@ async function typeRecords(
   const typeRow = rowTyper(pipeline, head.header, createdAtMs, head.dialect.decimalMark);
   const encode = rowEncoder(pipeline);
   const counts = { read: 0, accepted: 0, rejected: 0 };
-  const reject = (fault: Omit<CsvFault, 'column'> & { column: string | null }) => {
+  const readCells = looseTyper(pipeline, head.header, head.dialect.decimalMark);
+  const reject = (fault: Omit<CsvFault, 'column'> & { column: string | null }, record: CsvRecord | null) => {
     counts.rejected++;
-    inspection.rejected(fault.column, fault.code);
+    inspection.rejected(fault.column, fault.code, record && (() => readCells(record.cells)));
     receiver.rejected(fault.row, deadLetter({ upload: run, ...fault }));
   };
   const accept = (record: CsvRecord, row: Extract<TypedRow, { ok: true }>) => {
@@ -136,7 +138,7 @@ async function typeRecords(
     const json = encode(row.cells, run, record.row, timeMs);
     if (json.length * 3 > LIMITS.rowJsonBytes && Buffer.byteLength(json) > LIMITS.rowJsonBytes) {
       const message = `the row is larger than ${LIMITS.rowJsonBytes} bytes as JSON`;
-      reject(faultOf(record, { column: null, code: 'too_large', message }));
+      reject(faultOf(record, { column: null, code: 'too_large', message }), record);
       return;
     }
     counts.accepted++;
@@ -148,12 +150,12 @@ async function typeRecords(
       if (counts.read === maxRows) return { ...counts, isCut: true };
       counts.read++;
       if (isFault(record)) {
-        reject(record);
+        reject(record, null);
         continue;
       }
       const row = typeRow(record.cells);
       if (row.ok) accept(record, row);
-      else reject(faultOf(record, row));
+      else reject(faultOf(record, row), record);
     }
     await receiver.pause(counts.read);
   }

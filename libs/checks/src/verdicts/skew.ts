@@ -1,7 +1,7 @@
 // schema_skew, value_skew and row_count_change: does the file still look as it is declared, and as the one before?
 import type { CheckOf, ColumnType } from '#contracts';
 import type { ColumnProfile } from '../column-profile.js';
-import type { RejectedJson } from '../evidence.js';
+import type { RejectedJson } from '../rejected.js';
 import type { Tally } from '../slice.js';
 import { fail, pass, type Part } from './outcome.js';
 
@@ -49,7 +49,7 @@ const BAD_VALUES = ['domain', 'range', 'type', 'encoding', 'nul', 'pattern', 'le
 
 /** `tally`: accepted values that are good by the check's own domain and range, and those that are not. */
 export function valueSkewPart(check: CheckOf<'value_skew'>, tally: Tally, rejected: RejectedJson): Part {
-  const codes = check.where === undefined && Object.hasOwn(rejected, check.column) ? rejected[check.column]! : {};
+  const codes = Object.hasOwn(rejected, check.column) ? rejected[check.column]! : {};
   const counts = BAD_VALUES.flatMap((code) => (codes[code] ? [[code, codes[code]] as const] : []));
   const bad = tally.no + counts.reduce((sum, [, count]) => sum + count, 0);
   const all = tally.yes + bad;
