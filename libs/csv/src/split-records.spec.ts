@@ -176,6 +176,13 @@ describe('RecordSplitter', () => {
     ]);
   });
 
+  it('says where a quote began that only the next one has closed', () => {
+    const [, faulty, next] = split([latin1('c,v\na,"1\nb,2\nc,"3\nd,4\n')]);
+    expect(faulty).toMatchObject({ line: 2, code: 'quote' });
+    expect(faulty!.message).toContain('(line 4); the quote begins on line 2');
+    expect(next).toMatchObject({ line: 3, code: null });
+  });
+
   it('skips the rest of a line of 10 MB without keeping it', () => {
     const splitter = new RecordSplitter(PLAIN);
     const chunk = Buffer.alloc(64 * 1024, 0x61);

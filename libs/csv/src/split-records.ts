@@ -125,8 +125,7 @@ export class RecordSplitter {
         at++;
         if (this.#trim) at = this.#pastSpaces(at, limit);
         if (at < limit && !this.#endsField(bytes[at]!)) {
-          const message = `there is text after the closing quote of field ${fields} (line ${this.#line + breaks})`;
-          return this.#faulty(start, at, { code: 'quote', message });
+          return this.#faulty(start, at, textAfter(fields, quoteLine, this.#line + breaks));
         }
       } else {
         while (at < limit && !this.#endsField(bytes[at]!)) at++;
@@ -213,6 +212,16 @@ export class RecordSplitter {
 
 function unclosed(quoteLine: number, where: string): RecordFault {
   return { code: 'quote', message: `the quote that begins on line ${quoteLine} is not closed ${where}` };
+}
+
+/** Over several lines it is the beginning that is wrong: an unclosed quote that has met the next one. */
+function textAfter(field: number, beginLine: number, endLine: number): RecordFault {
+  const begun =
+    beginLine === endLine ? '' : `; the quote begins on line ${beginLine} and may not have been closed there`;
+  return {
+    code: 'quote',
+    message: `there is text after the closing quote of field ${field} (line ${endLine})${begun}`,
+  };
 }
 
 /** Place of the first line break in [from, to), or `to`. */
