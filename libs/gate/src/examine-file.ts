@@ -25,7 +25,7 @@ import {
   type FileHead,
   type TypedRow,
 } from '#csv';
-import { errorFraction, headerVerdict, refusal, rulesVerdict, tooManyRows } from './verdict.js';
+import { errorFraction, headerVerdict, refusal, rulesVerdict, skewVerdicts, tooManyRows } from './verdict.js';
 
 /** Where records go, in the order of the file. */
 export interface RowReceiver {
@@ -67,14 +67,14 @@ export async function examineFile(file: ExaminedFile, receiver: RowReceiver): Pr
   const { pipeline } = file;
   const reader = new CsvReader(file.source, pipeline, file.dialect);
   const inspection = new FileInspection(pipeline, dateDay(file.runDate)!);
-  const refuse = (check: CheckResult): Examined => {
-    return { ...NO_ROWS, inspection, checks: [check], refused: refusal([check]) };
+  const refuse = (...checks: CheckResult[]): Examined => {
+    return { ...NO_ROWS, inspection, checks, refused: refusal(checks) };
   };
   try {
     const header = await readHeader(reader, pipeline);
     if (header.head === null) {
       await file.source.return(undefined);
-      return refuse(header.check);
+      return refuse(header.check, ...header.skew);
     }
     inspection.header(header.head.header);
     const { isCut, ...rows } = await typeRecords(reader, header.head, { receiver, inspection }, file);
@@ -96,10 +96,10 @@ const NO_ROWS = { rows: { read: 0, accepted: 0, rejected: 0 }, dialect: null };
 async function readHeader(
   reader: CsvReader,
   pipeline: Pipeline,
-): Promise<{ check: CheckResult; head: FileHead | null }> {
+): Promise<{ check: CheckResult; head: FileHead | null; skew: CheckResult[] }> {
   const expected = pipeline.columns.map((column) => column.name).join(',');
   const refuse = (observed: string | null, reason: string) => {
-    return { check: headerVerdict({ passes: false, observed, reason }, expected), head: null };
+    return { check: headerVerdict({ passes: false, observed, reason }, expected), head: null, skew: [] };
   };
   try {
     const found = await reader.readHeader();
@@ -107,11 +107,16 @@ async function readHeader(
     const problems = headerProblems(pipeline, found.header);
     const observed = found.header.slice(0, 50).join(',').slice(0, 1_000);
     if (problems.length === 0) {
-      return { check: headerVerdict({ passes: true, observed, reason: null }, expected), head: found };
+      return { check: headerVerdict({ passes: true, observed, reason: null }, expected), head: found, skew: [] };
     }
     const { encoding, delimiter } = found.dialect;
     const how = `the file was read as ${encoding} with the delimiter ${JSON.stringify(delimiter)}`;
-    return refuse(observed, [...problems.map(({ message }) => message), how].join('; '));
+    const skewed = problems.filter(({ code }) => code === 'missing_column' || code === 'unknown_column');
+    const skew = skewed.map(({ message }) => message).join('; ');
+    return {
+      ...refuse(observed, [...problems.map(({ message }) => message), how].join('; ')),
+      skew: skewed.length === 0 ? [] : skewVerdicts(pipeline.checks, observed, expected, skew),
+    };
   } catch (error) {
     if (error instanceof CsvError) return refuse(null, error.message);
     throw error;

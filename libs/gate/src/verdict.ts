@@ -1,11 +1,20 @@
 // The gate's own verdicts: those that every file gets, whatever its pipeline checks beside them.
-import type { CheckResult, RunError } from '#contracts';
+import type { CheckResult, CheckSpec, RunError } from '#contracts';
 
 export function headerVerdict(
   found: { passes: boolean; observed: string | null; reason: string | null },
   expected: string,
 ): CheckResult {
   return verdict('header', 'schema', { ...found, expected });
+}
+
+/** What the pipeline's `schema_skew` checks say of a file whose columns do not let it be read: they saw the same. */
+export function skewVerdicts(checks: readonly CheckSpec[], observed: string, expected: string, reason: string) {
+  return checks
+    .filter(({ type }) => type === 'schema_skew')
+    .map(({ name, type, severity }): CheckResult => {
+      return { name, type, severity, verdict: 'fail', observed, expected, reason };
+    });
 }
 
 /** Not a fault of one record: a `unique` column with more values than can be told apart. */
