@@ -69,6 +69,37 @@ describe('a reset', () => {
     });
   }, 180_000);
 
+  it('ends the halt of a task whose rows are gone: what was not counted is given up', async () => {
+    const aggregator = stack.service('aggregator');
+    await aggregator.kill('SIGTERM');
+    const query = 'wait=0&again=true';
+    const run = (await stack.upload(shopsCsv(uploads[0]!), { pipeline: 'lojas', query })).body.id!;
+    await until('the rows to be published', async () => {
+      return (await stack.request(`/v1/runs/${run}`)).body.state === 'aggregating';
+    });
+    const { rows } = stack.topics('lojas');
+    const [log] = await stack.client.offsets(rows);
+    await deleteRecords(rows, 0, log!.end - 1n);
+    aggregator.start();
+    await until('the task to halt', async () => {
+      const ready = await fetch(`http://127.0.0.1:${aggregator.port}/health/ready`);
+      return (await ready.text()).includes('input_lost');
+    });
+    expect(aggregator.log).toMatch(/offsets \d+ to \d+ are gone/);
+    const refused = await reset({});
+    expect(refused.body).toMatchObject({ status: 409, code: 'runs_in_progress', runs: [run] });
+    const answer = await reset({ accept_loss: true });
+    expect(answer.status).toBe(202);
+    expect(answer.body).toMatchObject({ runs_given_up: [run] });
+    expect((await stack.ended(run)).body).toMatchObject({ state: 'failed', error: { code: 'reset' } });
+    await stack.ready();
+    await send(0, 'wait=120&again=true');
+    await until('the values of that file alone', async () => {
+      expect(await featuresIn(stack)).toEqual(shopFeatures([uploads[0]!]).hashes);
+      return true;
+    });
+  }, 180_000);
+
   it('says what it does not know, and whom', async () => {
     const nobody = await stack.request('/v1/pipelines/nobody/reset', { method: 'POST' });
     expect(nobody.body).toMatchObject({ status: 404, code: 'unknown_pipeline' });

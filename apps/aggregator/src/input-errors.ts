@@ -15,7 +15,7 @@ const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlKind>([
 export function rowsLost(input: string, control: ControlRecord, rows: number, offset: bigint): KafkaError {
   return new KafkaError(
     'input_lost',
-    `${input}: upload ${control.upload} has ${control.rowsInPartition} rows in this partition, ${rows} were read before ` +
+    `input_lost: ${input}: upload ${control.upload} has ${control.rowsInPartition} rows in this partition, ${rows} were read before ` +
       `its end at offset ${offset}: rows were deleted before they were read. Raise retention.rows, and give the ` +
       'state up with "caudal reset PIPELINE --accept-loss"',
     { retriable: false, halt: true },

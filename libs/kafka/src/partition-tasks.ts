@@ -376,8 +376,8 @@ export class PartitionTaskRunner {
 function inputLostError(where: string, from: bigint, to: bigint): KafkaError {
   return new KafkaError(
     'input_lost',
-    `${where}: offsets ${from} to ${to - 1n} are gone: their records were deleted before they were read. Raise the ` +
-      'retention of the topic; `caudal reset <pipeline> --accept-loss` goes on without them',
+    `input_lost: ${where}: offsets ${from} to ${to - 1n} are gone: their records were deleted before they were read. Raise the ` +
+      'retention of the topic; `caudal reset <pipeline> --replay --accept-loss` begins anew with what is left',
     { retriable: false, halt: true },
   );
 }

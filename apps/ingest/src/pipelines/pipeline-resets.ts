@@ -34,15 +34,15 @@ export class PipelineResets {
     if (!pipelines.has(name) || !queue) {
       throw new Problem(404, 'unknown_pipeline', 'there is no pipeline of this name');
     }
-    if (queue.waitingUploads > 0) throw busy();
-    const unfinished = this.unfinished(name);
-    if (unfinished.length > 0 && !how.acceptLoss) throw notCounted(unfinished);
-    if (how.replay && queue.refusal !== null) {
-      const detail = `rows lie in their partitions by what was before (${queue.refusal}): reset without replay, then send the files again`;
-      throw new Problem(409, 'keys_changed', detail);
-    }
-    const from = how.replay ? await this.replayFrom(name, how) : await this.logEnds(name);
-    const generation = await queue.reset(from);
+    let unfinished: StoredRun[] = [];
+    let from: bigint[] = [];
+    const generation = await queue.reset(async () => {
+      unfinished = this.unfinished(name);
+      if (unfinished.length > 0 && !how.acceptLoss) throw notCounted(unfinished);
+      if (how.replay && queue.refusal !== null) throw keysChanged(queue.refusal);
+      from = how.replay ? await this.replayFrom(name, how) : await this.logEnds(name);
+      return from;
+    });
     if (generation === null) throw busy();
     await Promise.all(unfinished.map((run) => this.giveUp(run)));
     return {
@@ -89,6 +89,11 @@ export class PipelineResets {
 function busy(): Problem {
   const detail = 'a file of this pipeline is being published: try again when it is out';
   return new Problem(409, 'upload_in_progress', detail);
+}
+
+function keysChanged(refusal: string): Problem {
+  const detail = `rows lie in their partitions by what was before (${refusal}): reset without replay, then send the files again`;
+  return new Problem(409, 'keys_changed', detail);
 }
 
 function notCounted(runs: readonly StoredRun[]): Problem {

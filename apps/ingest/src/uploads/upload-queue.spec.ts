@@ -36,6 +36,10 @@ function setUp(failures: Error[] = []) {
     knownRuns: () => ['old'],
     forget: (run: string) => void done.push(`forget ${run}`),
     nextSequence: () => 1,
+    reset: async (from: readonly bigint[]) => {
+      done.push(`reset ${from.join()}`);
+      return { generation: 2 };
+    },
     publish: async ({ run, onProgress }: { run: string; onProgress: (progress: UploadProgress) => void }) => {
       await gate;
       const failure = failures.shift();
@@ -139,6 +143,24 @@ describe('UploadQueue', () => {
     await settled();
     expect(fatal).toHaveLength(1);
     expect(published()).toEqual([]);
+  });
+
+  it('asks where a reset begins while nothing is published, and publishes nothing before it', async () => {
+    const { queue, add, done, settled, published } = setUp();
+    let answer = (_from: bigint[]): void => undefined;
+    const resetting = queue.reset(() => new Promise((resolve) => (answer = resolve)));
+    add('A');
+    await settled();
+    expect(published()).toEqual([]);
+    answer([7n, 9n]);
+    expect(await resetting).toEqual({ generation: 2 });
+    await settled();
+    expect(done.filter((what) => /^reset|^publish /.test(what))).toEqual(['reset 7,9', 'publish A']);
+    await expect(queue.reset(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    add('B');
+    expect(await queue.reset(async () => [])).toBeNull();
+    await settled();
+    expect(published()).toEqual(['publish A', 'publish B']);
   });
 
   it('stops after the transaction under way; what waits stays for the restart', async () => {

@@ -67,10 +67,13 @@ export class UploadQueue {
     return this.options.publisher.since;
   }
 
-  /** A new generation (see the publisher); uploads that come meanwhile wait. Null while the line moves. */
-  async reset(from: readonly bigint[]): Promise<Generation | null> {
+  /**
+   * A new generation (see the publisher). `from` is asked once nothing is published any more; uploads that come meanwhile
+   * wait. Null while the line moves.
+   */
+  async reset(from: () => Promise<readonly bigint[]>): Promise<Generation | null> {
     if (this.working !== null) return null;
-    const resetting = this.options.publisher.reset(from);
+    const resetting = from().then((offsets) => this.options.publisher.reset(offsets));
     const goOn = () => this.work();
     this.working = resetting.then(goOn, goOn);
     return resetting;
