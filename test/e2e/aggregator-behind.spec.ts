@@ -1,5 +1,5 @@
 // An aggregator that is away for nearly as long as rows are kept: new files are turned away until it has caught up.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { company, fileOf } from '../harness/companies.js';
@@ -31,6 +31,12 @@ describe('an aggregator that is behind', () => {
     });
     expect(refused.body).toMatchObject({ code: 'aggregator_behind' });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    await mkdir(join(stack.stateDir, 'data', 'files'), { recursive: true });
+    await writeFile(join(stack.stateDir, 'data', 'files', 'espera.csv'), fileOf([company(++n, 'espera')]));
+    const body = JSON.stringify({ pipeline: 'empresas', file: 'espera.csv' });
+    const headers = { 'content-type': 'application/json' };
+    const byName = await stack.request('/v1/runs', { method: 'POST', headers, body });
+    expect([byName.status, byName.body.code]).toEqual([503, 'aggregator_behind']);
     const rehearsal = await stack.upload(fileOf([company(1, 'ensaio')]), { query: 'wait=60&save_to_db=false' });
     expect(rehearsal.body).toMatchObject({ state: 'completed' });
     aggregator.start();

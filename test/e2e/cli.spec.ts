@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { companies } from '../harness/companies.js';
 import { Stack, until } from '../harness/stack.js';
 
 interface Ended {
@@ -20,7 +21,7 @@ describe('caudal', () => {
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'caudal-cli-'));
-    stack = await Stack.start({ partitions: 2 });
+    stack = await Stack.start({ partitions: 2, nodeArgs: { ingest: ['--import', './test/harness/slow-commits.mjs'] } });
   }, 120_000);
   afterAll(async () => {
     await stack?.stop();
@@ -157,6 +158,25 @@ describe('caudal', () => {
     expect(followed.stdout).toContain('completed: 1 rows accepted, 1 rejected');
     expect(await stack.hash('Manaus')).toMatchObject({ quantidade_empresas: '1' });
   }, 60_000);
+
+  it('cancel takes a run out of the line; run --follow goes on when ingest is killed and started again', async () => {
+    const long = await stack.upload(companies(120_000, 5, 'longa'), { query: '' });
+    const waiting = await stack.upload(companies(1, 1, 'espera'), { query: '' });
+    const cancelled = await caudal('cancel', waiting.body.id!);
+    expect(cancelled).toMatchObject({ code: 0, stdout: `run ${waiting.body.id}: cancelled\n`, stderr: '' });
+    const args = ['bin/caudal.mjs', 'run', long.body.id!, '--follow', '--url', stack.url];
+    const following = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
+    let [stdout, stderr] = ['', ''];
+    following.stdout.on('data', (text: Buffer) => (stdout += String(text)));
+    following.stderr.on('data', (text: Buffer) => (stderr += String(text)));
+    const ended = new Promise((resolve) => following.once('close', resolve));
+    await until('it to watch', () => stdout.includes('progress '));
+    const ingest = stack.service('ingest');
+    await ingest.kill();
+    ingest.start();
+    expect([await ended, stderr]).toEqual([0, 'the connection broke off: waiting for ingest\n']);
+    expect(stdout).toContain('completed: 120000 rows accepted, 0 rejected');
+  }, 120_000);
 
   it('reset empties a pipeline, and says why it does not', async () => {
     expect(await caudal('reset', 'nada')).toMatchObject({ code: 1, stdout: '' });

@@ -36,33 +36,40 @@ export class Api {
   /** Any answer, whatever its status. Throws a {@link Failure} when nobody answers. */
   async send(method: string, path: string, init: RequestInit & { duplex?: 'half' } = {}): Promise<ApiAnswer> {
     const response = await this.open(method, path, init);
-    const text = await response.text();
+    const text = await this.whole(response);
     return { status: response.status, body: parse(text, response.status) };
   }
 
   /** The text of an answer of another type than JSON, with its headers. */
   async text(path: string, accept: string): Promise<{ text: string; headers: Headers }> {
     const response = await this.open('GET', path, { headers: { accept } });
-    const text = await response.text();
+    const text = await this.whole(response);
     if (response.status >= 400) this.must({ status: response.status, body: parse(text, response.status) });
     return { text, headers: response.headers };
   }
 
-  /** The events of a server-sent stream until it ends. */
+  /** The events of a server-sent stream until it ends. Throws a {@link Failure} when the connection breaks. */
   async *events(path: string): AsyncGenerator<ServerEvent> {
     const response = await this.open('GET', path, { headers: { accept: 'text/event-stream' } });
     if (response.status >= 400) {
-      this.must({ status: response.status, body: parse(await response.text(), response.status) });
+      this.must({ status: response.status, body: parse(await this.whole(response), response.status) });
     }
     const ready: ServerEvent[] = [];
     const parser = createParser({
       onEvent: ({ event, data }) => ready.push({ event: event ?? 'message', data: JSON.parse(data) as unknown }),
     });
     const decoder = new TextDecoder();
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      parser.feed(decoder.decode(chunk, { stream: true }));
+    const chunks = (response.body as unknown as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    for (;;) {
+      const { value, done } = await chunks.next().catch((error: unknown) => this.unreachable(error));
+      if (done) return;
+      parser.feed(decoder.decode(value, { stream: true }));
       yield* ready.splice(0);
     }
+  }
+
+  private whole(response: Response): Promise<string> {
+    return response.text().catch((error: unknown) => this.unreachable(error));
   }
 
   private async open(method: string, path: string, init: RequestInit & { duplex?: 'half' }): Promise<Response> {
@@ -72,16 +79,21 @@ export class Api {
     try {
       return await fetch(new URL(path, url), { ...init, method, headers, redirect: 'error' });
     } catch (error) {
-      const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-      const why = cause?.code ?? cause?.message ?? (error as Error).message;
-      throw new Failure(
-        `no answer from ${url} (${why}). Is Caudal running there? Start it with "caudal start", or name another ` +
-          'address with --url or CAUDAL_URL',
-        undefined,
-        { code: 'unreachable' },
-        { cause: error },
-      );
+      this.unreachable(error);
     }
+  }
+
+  /** No answer, or one that broke off. */
+  private unreachable(error: unknown): never {
+    const cause = (error as { cause?: { code?: string; message?: string } }).cause;
+    const why = cause?.code ?? cause?.message ?? (error as Error).message;
+    throw new Failure(
+      `no answer from ${this.options.url} (${why}). Is Caudal running there? Start it with "caudal start", or name another ` +
+        'address with --url or CAUDAL_URL',
+      undefined,
+      { code: 'unreachable' },
+      { cause: error },
+    );
   }
 
   private must({ status, body }: ApiAnswer): Record<string, unknown> {

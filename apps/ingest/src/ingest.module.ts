@@ -23,7 +23,6 @@ export class IngestModule {
       pipelines: services.pipelines,
       limits: config.limits,
       stop: services.stop,
-      isBehind: (pipeline) => services.lag.isBehind(pipeline),
       onBodies: (receivedNow) => metrics.bodies.set(receivedNow),
     };
     return {

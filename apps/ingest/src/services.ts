@@ -43,7 +43,6 @@ export interface IngestServices {
   status: PipelineStatus;
   resets: PipelineResets;
   queues: ReadonlyMap<string, UploadQueue>;
-  lag: AggregatorLag;
   /** Aborted by {@link letGo}. */
   stop: AbortSignal;
   /** Ends all waiting (bodies, verdicts, answers), so that the door can close. */
@@ -136,7 +135,11 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const keeper = new SpoolKeeper({ store, spool, now });
   const recovery = new Recovery({ store, spool, keeper, queues, pipelines, examiner, now, stop, log: runLog });
   const refusal = (pipeline: string) => queues.get(pipeline)?.refusal ?? null;
-  const intake = new Intake({ store, spool, examiner, recovery, refusal, now: Date.now, stop });
+  const lag = new AggregatorLag({ client, prefix, pipelines: pipelines.values(), now, stop, log: logger });
+  const looking = lag.run();
+  onClose(() => looking);
+  const isBehind = (pipeline: string) => lag.isBehind(pipeline);
+  const intake = new Intake({ store, spool, examiner, recovery, refusal, isBehind, now, stop });
   // Not awaited: the door opens at once; new files queue behind the recovered ones.
   recovery.start().catch((error: unknown) => {
     if (!stop.aborted) onFatal(error);
@@ -147,11 +150,8 @@ async function open(around: Surroundings, stop: AbortSignal, onClose: OnClose) {
   const actions = new RunActions({ store, spool, examiner, recovery, queues, pipelines, now });
   const status = new PipelineStatus({ client, prefix, pipelines, queues, now });
   const resets = new PipelineResets({ client, prefix, pipelines, queues, store, now });
-  const lag = new AggregatorLag({ client, prefix, pipelines: pipelines.values(), now, stop, log: logger });
-  const looking = lag.run();
-  onClose(() => looking);
   const reading = { store, parts, fileRuns, actions, journal, status, resets };
-  return { pipelines, client, redis, intake, queues, lag, ...reading };
+  return { pipelines, client, redis, intake, queues, ...reading };
 }
 
 /** The memory of runs, and whoever is told of their changes. */

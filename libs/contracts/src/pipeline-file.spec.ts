@@ -52,8 +52,10 @@ const broken: [string, string, string][] = [
   [
     'max_error_fraction',
     'max_eror_fraction',
-    'p.yaml:11:22: source.max_eror_fraction: unknown key (did you mean "max_error_fraction"?); allowed here are columns, event_time, key, max_error_fraction',
+    'p.yaml:11:3: source.max_eror_fraction: unknown key (did you mean "max_error_fraction"?); allowed here are columns, event_time, key, max_error_fraction',
   ],
+  // The misspelt key is pointed at, not what stands below it.
+  ['  columns:', '  columms:', 'p.yaml:3:3: source.columms: unknown key (did you mean "columns"?)'],
   [
     'key: [cidade] ',
     'key: [citade] ',

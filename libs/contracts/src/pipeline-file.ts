@@ -1,5 +1,5 @@
 // `pipelines/NAME.yaml` -> Pipeline. Everything that is wrong is told at once, each with file, line and what is allowed.
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { didYouMean } from './did-you-mean.js';
 import { checkAcrossKeys, type Path, type Report } from './pipeline-rules.js';
@@ -39,17 +39,19 @@ export function parsePipelineFile(text: string, file: string): Pipeline {
     return { file, line, column: col, path: '', message: error.message.split('\n')[0]! };
   });
   if (problems.length > 0) throw new PipelineFileError(problems);
-  const report: Report = (path, message) => {
-    const { line, col } = lines.linePos(offsetOf(document, path));
+  const reportAt = (offset: number, path: Path, message: string) => {
+    const { line, col } = lines.linePos(offset);
     // Two rules may say the same of one value.
     const told = problems.some((one) => one.line === line && one.column === col && one.message === message);
     if (told) return;
     problems.push({ file, line, column: col, path: path.map(String).join('.'), message });
   };
+  const report: Report = (path, message) => reportAt(offsetOf(document, path), path, message);
+  const reportKey: Report = (path, message) => reportAt(keyOffsetOf(document, path), path, message);
   const plain: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
   const parsed = pipelineSchema.safeParse(plain, { error: describeIssue });
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) reportIssue(issue, plain, report);
+    for (const issue of parsed.error.issues) reportIssue(issue, plain, report, reportKey);
     throw new PipelineFileError(problems);
   }
   checkAcrossKeys(parsed.data, report);
@@ -65,11 +67,11 @@ interface Issue {
   values?: unknown[];
 }
 
-function reportIssue(issue: Issue, document: unknown, report: Report): void {
+function reportIssue(issue: Issue, document: unknown, report: Report, reportKey: Report): void {
   if (issue.code === 'unrecognized_keys') {
     const allowed = allowedKeys(pipelineSchema, issue.path, document);
     for (const key of issue.keys!) {
-      report([...issue.path, key], `unknown key${didYouMean(key, allowed)}; allowed here are ${allowed.join(', ')}`);
+      reportKey([...issue.path, key], `unknown key${didYouMean(key, allowed)}; allowed here are ${allowed.join(', ')}`);
     }
   } else if (issue.code === 'invalid_value' && issue.values) {
     const given = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], document);
@@ -117,4 +119,13 @@ function offsetOf(document: Document, path: Path): number {
     if (range) return range[0];
   }
   return 0;
+}
+
+/** Where the key itself stands that ends `path`. */
+function keyOffsetOf(document: Document, path: Path): number {
+  const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  const pair = isMap(parent)
+    ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === path.at(-1))
+    : null;
+  return (pair?.key as { range?: [number, number, number] } | undefined)?.range?.[0] ?? offsetOf(document, path);
 }

@@ -1,5 +1,5 @@
 // What is in a request and what goes out again: framing, parameters, paths, cells, errors.
-import { readdir, rename, writeFile, unlink } from 'node:fs/promises';
+import { readdir, rename, symlink, writeFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { company, fileOf, HEADER } from '../../harness/companies.js';
 import { rawExchange } from '../../harness/raw-request.js';
@@ -70,6 +70,20 @@ export function contentSpecs(stack: () => Stack): void {
         headers: { 'content-type': 'text/csv' },
       });
       expect([path, answer.status]).toEqual([path, 404]);
+    }
+  });
+
+  it('1.3.6 a run by name reads below its folder only: no way up, no other root, no link that leads out', async () => {
+    const data = join(stack().stateDir, 'data');
+    await writeFile(join(data, 'fora.csv'), fileOf([company(1, 'fora')]));
+    await symlink(join(data, 'fora.csv'), join(data, 'files', 'link.csv'));
+    await symlink(data, join(data, 'files', 'pasta'));
+    for (const file of ['../fora.csv', join(data, 'fora.csv'), '/etc/passwd', 'link.csv', 'pasta/fora.csv']) {
+      const body = JSON.stringify({ pipeline: 'empresas', file });
+      const headers = { 'content-type': 'application/json' };
+      const answer = await stack().request('/v1/runs', { method: 'POST', headers, body });
+      expectProblem(answer, 400, 'outside');
+      expect(answer.text).not.toContain(data);
     }
   });
 

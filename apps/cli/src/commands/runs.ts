@@ -1,11 +1,13 @@
 // caudal runs, run, cancel, retry, dead-letters: what became of files, and what can be done about it.
 import { RUN_STATES, type Run } from '#contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api, ServerEvent } from '../api.js';
 import { Failure, WrongUse } from '../failure.js';
 import { bytesText, table, type Terminal } from '../terminal.js';
-import { hasEnded, outcomeText } from './watch-run.js';
+import { answeredRun, hasEnded, isPassing, outcomeText } from './watch-run.js';
 
 const PAGE = 100;
+const RECONNECT_MS = 500;
 
 export interface ListOptions {
   readonly pipeline?: string;
@@ -47,9 +49,9 @@ export async function listRuns(api: Api, terminal: Terminal, options: ListOption
 export async function showRun(api: Api, terminal: Terminal, id: string, how: { follow: boolean }): Promise<void> {
   const path = `/v1/runs/${encodeURIComponent(id)}`;
   let run = (await api.get(path)) as unknown as Run;
-  if (how.follow && !hasEnded(run)) {
-    for await (const event of api.events(`${path}/events`)) showEvent(event, terminal);
-    run = (await api.get(path)) as unknown as Run;
+  while (how.follow && !hasEnded(run)) {
+    await showEvents(api, terminal, `${path}/events`);
+    run = await answeredRun(api, id);
   }
   terminal.document(run);
   terminal.print(`run ${run.id} of ${run.pipeline}: ${outcomeText(run, terminal)}`);
@@ -61,6 +63,17 @@ export async function showRun(api: Api, terminal: Terminal, id: string, how: { f
     terminal.print(table(['check', 'verdict', 'severity', 'reason'], checks));
   }
   if (how.follow && run.state !== 'completed') throw new Failure(`run ${run.id} is ${run.state}`);
+}
+
+/** Until the stream ends: with the run, or with ingest, which may be restarted meanwhile. */
+async function showEvents(api: Api, terminal: Terminal, path: string): Promise<void> {
+  try {
+    for await (const event of api.events(path)) showEvent(event, terminal);
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    terminal.tell('the connection broke off: waiting for ingest');
+    await sleep(RECONNECT_MS);
+  }
 }
 
 function showEvent({ event, data }: ServerEvent, terminal: Terminal): void {

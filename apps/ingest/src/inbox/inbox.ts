@@ -52,12 +52,18 @@ export class Inbox {
   /** Looks until `stop` aborts; never rejects. */
   async run(): Promise<void> {
     const { stop, lookMs, log, pipeline, folder } = this.options;
+    let told: string | null = null;
     while (!stop.aborted) {
       try {
         await folder.prepare();
         await this.look();
+        told = null;
       } catch (error) {
-        log.warn({ err: error, pipeline: pipeline.name }, 'the inbox cannot be read; it is looked at again');
+        // It may stay so (a folder that is not ours): once is enough.
+        const { code = 'unknown' } = error as { code?: string };
+        const what = 'the inbox cannot be read or written; it is looked at again and again: look at the permissions';
+        if (told !== code) log.warn({ err: error, pipeline: pipeline.name }, what);
+        told = code;
       }
       await sleep(lookMs, undefined, { signal: stop }).catch(() => undefined);
     }

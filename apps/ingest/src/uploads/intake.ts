@@ -22,6 +22,8 @@ export interface IntakeOptions {
   stop: AbortSignal;
   /** Why a pipeline takes nothing before a reset; null: it does. */
   refusal: (pipeline: string) => string | null;
+  /** Its aggregator is so far behind that rows might be deleted before they are read. */
+  isBehind: (pipeline: string) => boolean;
 }
 
 /** A file whose body is whole. */
@@ -66,8 +68,8 @@ export class Intake {
 
   /** Resolves when the body is whole. Throws {@link Problem} where it is not, or where there is no run to speak of. */
   async receive(arriving: Arriving): Promise<Placed> {
-    const refusal = arriving.saveToDb ? this.options.refusal(arriving.pipeline.name) : null;
-    if (refusal !== null) throw pipelineChanged(arriving.pipeline.name, refusal);
+    // A rehearsal adds no rows.
+    if (arriving.saveToDb) this.assertTaken(arriving.pipeline.name);
     const iterator = arriving.bytes[Symbol.asyncIterator]();
     try {
       const first = await firstChunk(iterator);
@@ -80,6 +82,12 @@ export class Intake {
       // Whatever ended this: nobody reads on.
       await iterator.return?.();
     }
+  }
+
+  private assertTaken(pipeline: string): void {
+    const refusal = this.options.refusal(pipeline);
+    if (refusal !== null) throw pipelineChanged(pipeline, refusal);
+    if (this.options.isBehind(pipeline)) throw aggregatorBehind();
   }
 
   /** A run of a file that never came: it has failed, and says why. Throws a {@link Problem} (503) where Kafka is away. */
@@ -302,4 +310,10 @@ function pipelineChanged(pipeline: string, why: string): Problem {
     `the pipeline file does not fit what was published (${why}): undo the change, or give the state up with ` +
     `"caudal reset ${pipeline}"`;
   return new Problem(409, 'pipeline_changed', detail);
+}
+
+function aggregatorBehind(): Problem {
+  const detail =
+    'rows of earlier files would be deleted from Kafka before the aggregator has read them: see that one runs, then send the file again';
+  return new Problem(503, 'aggregator_behind', detail, {}, { 'retry-after': '60' });
 }

@@ -20,8 +20,6 @@ export interface UploadSettings {
   limits: BodyLimits & PaceLimits & QuotaLimits & { bodiesAtOnce: number };
   /** Aborts when the service stops: nobody is kept waiting. */
   stop: AbortSignal;
-  /** Its aggregator is so far behind that rows might be deleted before they are read. */
-  isBehind: (pipeline: string) => boolean;
   onBodies: (receivedNow: number) => void;
 }
 
@@ -54,8 +52,6 @@ export class UploadsController {
     const waitSeconds = integerOf(query, 'wait', { min: 0, max: 300, fallback: 0 });
     const again = againOf(query);
     if (!this.store.writable) throw kafkaAway();
-    // A rehearsal adds no rows.
-    if (saveToDb && this.settings.isBehind(name)) throw aggregatorBehind();
     const placed = await this.receive(request, { pipeline, saveToDb, source: 'http', ...(again ? { again } : {}) });
     await placed.decided;
     const run = placed.kept ?? (await this.store.ended(placed.run, waitSeconds * 1000, this.settings.stop))!;
@@ -91,10 +87,4 @@ function againOf(query: QueryMap): { reason: string | null } | undefined {
   if (booleanOf(query, 'again', false)) return { reason };
   if (reason !== null) throw new Problem(400, 'bad_query', 'query parameter "reason" goes with again=true');
   return undefined;
-}
-
-function aggregatorBehind(): Problem {
-  const detail =
-    'rows of earlier files would be deleted from Kafka before the aggregator has read them: see that one runs, then send the file again';
-  return new Problem(503, 'aggregator_behind', detail, {}, { 'retry-after': '60' });
 }
