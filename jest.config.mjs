@@ -33,5 +33,6 @@ export default {
   },
   collectCoverageFrom: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts', '!**/*.spec.ts', '!**/index.ts'],
   coverageReporters: ['text-summary'],
-  testTimeout: 30000,
+  // A property with more cases (npm run test:deep -- --cases N) takes longer.
+  testTimeout: 30_000 + 1_000 * Number(process.env.CAUDAL_CASES ?? 0),
 };
