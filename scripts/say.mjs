@@ -14,12 +14,18 @@ export const green = paint('32');
 export const yellow = paint('33');
 
 let movingLine = false;
+let out = process.stdout;
+
+/** From now on stdout is for a machine: what a person is told goes to stderr. */
+export function sayOnStderr() {
+  out = process.stderr;
+}
 
 /** One line (or several) to the terminal. */
 export function say(text) {
-  if (movingLine) process.stdout.write('\r\u001b[K');
+  if (movingLine) out.write('\r\u001b[K');
   movingLine = false;
-  process.stdout.write(`${text}\n`);
+  out.write(`${text}\n`);
 }
 
 /**
@@ -31,7 +37,7 @@ export function startProgress(describe) {
   const line = () => `${describe()} (${Math.round((performance.now() - startedMs) / 1000)} s)`;
   const show = () => {
     if (!onTerminal) return say(line());
-    process.stdout.write(`\r\u001b[K${line()}`);
+    out.write(`\r\u001b[K${line()}`);
     movingLine = true;
   };
   const timer = setInterval(show, onTerminal ? 250 : everyMs);

@@ -1,4 +1,5 @@
 // npm start, npm run demo: from a bare clone to running services and the example's features, read from top to bottom.
+//   --json   one JSON document on stdout when it is up, words on stderr
 //   --empty  without the example      --demo  on throw-away data, values checked, ends after the table
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { untilGone } from './pids.mjs';
 import { freePort, takePort } from './ports.mjs';
 import { guardIdentity, removeAtEnd } from './processes.mjs';
 import { cacheDir, givenRedisUrl, readEnv, root, secretOf, stateDir, tokenFor } from './read-env.mjs';
-import { bold, green, red, say } from './say.mjs';
+import { bold, green, red, say, sayOnStderr } from './say.mjs';
 import { originOf, services, startService, untilReady } from './services.mjs';
 import { findStores, startStores } from './stores.mjs';
 import { keepRunning } from './supervise.mjs';
@@ -23,7 +24,8 @@ let isUp = false;
 
 await main(
   async () => {
-    const { demo, empty } = readArguments(process.argv.slice(2));
+    const { demo, empty, json } = readArguments(process.argv.slice(2));
+    if (json) sayOnStderr();
     const env = demo ? throwAway(readEnv()) : readEnv();
     await lockState(stateDir(env));
     const found = findStores(env);
@@ -50,6 +52,7 @@ await main(
     say(
       `Upload another file:\n  curl ${secretOf(env, 'CAUDAL_TOKENS') ? "-H 'Authorization: Bearer TOKEN' " : ''}-H 'Content-Type: text/csv' --data-binary @FILE.csv '${uploadUrl(origin)}?wait=60'`,
     );
+    if (json) process.stdout.write(`${JSON.stringify({ url: origin, pid: process.pid, state_dir: stateDir(env) })}\n`);
     isUp = true;
     await failed;
   },
@@ -58,10 +61,11 @@ await main(
 );
 
 function readArguments(args) {
-  const unknown = args.filter((arg) => arg !== '--demo' && arg !== '--empty');
+  const unknown = args.filter((arg) => !['--demo', '--empty', '--json'].includes(arg));
   if (unknown.length > 0)
-    throw new Error(`Unknown: ${unknown.join(' ')}. npm start knows --empty (without the example).`);
-  return { demo: args.includes('--demo'), empty: args.includes('--empty') };
+    throw new Error(`Unknown: ${unknown.join(' ')}. npm start knows --empty (without the example) and --json.`);
+  const has = (arg) => args.includes(arg);
+  return { demo: has('--demo'), empty: has('--empty'), json: has('--json') };
 }
 
 // The demo's own data: a folder that is removed at the end, and on given brokers topics that nobody else uses.

@@ -194,13 +194,17 @@ describe('caudal', () => {
   it('start brings the services up and ends with a signal', async () => {
     const settings = { CAUDAL_STATE_DIR: join(dir, 'state'), CAUDAL_TOPIC_PREFIX: `${stack.prefix}.started` };
     const env = { ...process.env, NODE_OPTIONS: '', ...settings };
-    const started = spawn(process.execPath, ['bin/caudal.mjs', 'start', '--empty'], { env });
+    const started = spawn(process.execPath, ['bin/caudal.mjs', '--json', 'start', '--empty'], { env });
     let output = '';
-    for (const stream of [started.stdout, started.stderr])
-      stream.on('data', (text: Buffer) => (output += String(text)));
+    let result = '';
+    started.stderr.on('data', (text: Buffer) => (output += String(text)));
+    started.stdout.on('data', (text: Buffer) => (result += String(text)));
     const ended = new Promise((resolve) => started.once('exit', resolve));
     try {
-      await until('it to be up', () => output.includes('Caudal is up:'), 90_000);
+      await until('it to be up', () => result !== '', 90_000);
+      const url = String(documents(result)[0]!.url);
+      expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+      await until('it to be said', () => output.includes(`Caudal is up: ${url}`));
     } finally {
       started.kill('SIGTERM');
     }

@@ -35,7 +35,7 @@ function local(command: Command): Command {
 }
 
 function opened(command: Command): { api: Api; terminal: Terminal } {
-  const { json, url, tokenFile } = command.opts<Shared>();
+  const { json, url, tokenFile } = command.optsWithGlobals<Shared>();
   return { api: new Api({ url, token: readToken(process.env, tokenFile) }), terminal: openTerminal(json === true) };
 }
 
@@ -60,6 +60,7 @@ export function buildProgram(): Command {
   const program = new Command('caudal')
     .description('CSV files into fresh, exactly-once features in Redis, through Kafka')
     .version(version(), '-V, --version', 'print the version')
+    .option('--json', 'as the same option of a command')
     .addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong use.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
@@ -73,13 +74,13 @@ export function buildProgram(): Command {
 }
 
 function addStart(program: Command): void {
-  program
-    .command('start')
+  local(program.command('start'))
     .description('start Kafka, Redis and the three services on this machine, and stay up until Ctrl-C')
     .option('--empty', 'without the example')
-    .allowExcessArguments(false)
     .addHelpText('after', examples('caudal start', 'KAFKA_BROKERS=host:9092 REDIS_URL=redis://host:6379 caudal start'))
-    .action((options: { empty?: true }) => start({ empty: options.empty === true }));
+    .action(async (options: { empty?: true }, command: Command) => {
+      await start({ empty: options.empty === true, json: command.optsWithGlobals<Shared>().json === true });
+    });
 }
 
 function addIngest(program: Command): void {
@@ -159,7 +160,7 @@ function addFiles(program: Command): void {
     .argument('<file...>', 'pipeline files (YAML)')
     .addHelpText('after', examples('caudal validate pipelines/empresas.yaml'))
     .action(async (files: string[], _options, command: Command) => {
-      await validate(openTerminal(command.opts<Shared>().json === true), files);
+      await validate(openTerminal(command.optsWithGlobals<Shared>().json === true), files);
     });
   local(program.command('dry-run'))
     .description('check a file and compute its features on this machine alone: no Kafka, no Redis, no limit of groups')
@@ -170,7 +171,7 @@ function addFiles(program: Command): void {
       examples('caudal dry-run new.csv -p empresas', 'caudal dry-run new.csv -p drafts/empresas.yaml --json'),
     )
     .action(async (file: string, options: { pipeline: string }, command: Command) => {
-      await dryRun(openTerminal(command.opts<Shared>().json === true), file, options.pipeline);
+      await dryRun(openTerminal(command.optsWithGlobals<Shared>().json === true), file, options.pipeline);
     });
 }
 

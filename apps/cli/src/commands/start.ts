@@ -8,8 +8,12 @@ import { Failure } from '../failure.js';
 import { packageRoot } from '../package-root.js';
 
 /** Resolves when everything has been stopped by a signal; throws a Failure when it could not be started. */
-export async function start(options: { empty: boolean }): Promise<void> {
-  const args = [join(packageRoot, 'scripts', 'start.mjs'), ...(options.empty ? ['--empty'] : [])];
+export async function start(options: { empty: boolean; json: boolean }): Promise<void> {
+  const args = [
+    join(packageRoot, 'scripts', 'start.mjs'),
+    ...(options.empty ? ['--empty'] : []),
+    ...(options.json ? ['--json'] : []),
+  ];
   const child = spawn(process.execPath, args, { stdio: 'inherit', env: environment(process.cwd()) });
   // The child has the signal of a terminal already, and takes a second one within a second for the same.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
