@@ -1,6 +1,6 @@
 // What crosses keys in a pipeline file: columns that are named must exist, windows must fit their zone, keys their views.
 import { checkChecks } from './check-rules.js';
-import { ACCUMULATOR_BYTES, ENTRY_BYTES, ENTRY_FRAME_BYTES } from './entry-size.js';
+import { ACCUMULATOR_BYTES, ENTRY_BYTES, largestEntryBytes } from './entry-size.js';
 import { checkColumn } from './column-document-rules.js';
 import { didYouMean } from './did-you-mean.js';
 import { LIMITS } from './limits.js';
@@ -109,12 +109,10 @@ function checkView(
 
 /** What is kept of one group and window is one record: its features together must be sure to fit. */
 function checkEntrySize(view: ViewDocument, path: Path, report: Report): void {
-  const sizes = Object.entries(view.features).map(([name, feature]) => {
-    const { aggregate } = toFeature(name, feature);
-    return { aggregate, bytes: ACCUMULATOR_BYTES[aggregate] };
-  });
-  const total = sizes.reduce((sum, { bytes }) => sum + bytes, ENTRY_FRAME_BYTES);
+  const features = Object.entries(view.features).map(([name, feature]) => toFeature(name, feature));
+  const total = largestEntryBytes(features);
   if (total <= ENTRY_BYTES) return;
+  const sizes = features.map(({ aggregate }) => ({ aggregate, bytes: ACCUMULATOR_BYTES[aggregate] }));
   const largest = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   report(
     path,

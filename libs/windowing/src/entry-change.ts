@@ -151,7 +151,7 @@ export function badChangelog(key: string, reason: string, cause?: unknown): Wind
 
 /** Key and value of an entry's feature record. */
 export function encodeFeature(
-  { view, aggregates, json, windows }: ViewState,
+  { view, results, json, windows }: ViewState,
   at: { id: WindowId; group: string; entry: Entry; final: boolean; streamTime: number | null },
 ): { key: string; value: string } {
   const { id, group, entry, final, streamTime } = at;
@@ -166,8 +166,9 @@ export function encodeFeature(
     for (let i = 0; i < values.length; i++) value += json.columns[i]! + JSON.stringify(values[i]);
   }
   value += `${json.window}${startMs},"end":${endMs}},"features":{`;
-  for (let i = 0; i < aggregates.length; i++) {
-    value += json.features[i]! + jsonText(aggregates[i]!.result(entry.accumulators[i]));
+  for (let i = 0; i < results.length; i++) {
+    const { place, aggregate } = results[i]!;
+    value += json.features[i]! + jsonText(aggregate.result(entry.accumulators[place]));
   }
   value += `},"final":${final},"upload":${JSON.stringify(entry.upload)},"stream_time":${streamTime}}`;
   return { key: featureKey(view.name, group, startMs), value };

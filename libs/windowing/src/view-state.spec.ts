@@ -1,6 +1,8 @@
 // One view: how it groups, what it adds.
 import { parsePipelineFile, type Cell } from '#contracts';
+import { decodeEntry, encodeEntry, encodeFeature } from './entry-change.js';
 import { assertCurrent, ViewState } from './view-state.js';
+import { ALL_TIME } from './window.js';
 
 const pipeline = parsePipelineFile(
   `
@@ -29,6 +31,21 @@ describe('ViewState', () => {
     expect(one.groupOf(row({ cidade: 'São "Paulo"' }))).toBe('São "Paulo"');
     const year = new ViewState({ ...pipeline.views[0]!, groupBy: ['ano'] }, pipeline);
     expect(year.groupOf(row({ ano: 2023 }))).toBe('2023');
+  });
+
+  it('keeps once what several features read, and reads each its own', () => {
+    const quantile = (name: string, q: number) => ({ name, aggregate: 'approx_quantile' as const, column: 'valor', q });
+    const features = [quantile('menor', 0), ...pipeline.views[0]!.features, quantile('maior', 1)];
+    const view = new ViewState({ ...pipeline.views[0]!, features }, pipeline);
+    const entry = view.newEntry('u1');
+    for (const valor of ['3', '1', '2']) view.addRow(entry, row({ cidade: 'a', ano: 1, valor }));
+    expect(entry.accumulators).toHaveLength(4);
+    const feature = encodeFeature(view, { id: ALL_TIME, group: '["a","1"]', entry, final: false, streamTime: null });
+    expect(JSON.parse(feature.value)).toMatchObject({
+      features: { menor: '1', linhas: 3, valores: 3, total: '6', maior: '3' },
+    });
+    const restored = decodeEntry(view, 'k', encodeEntry(view, entry));
+    expect(encodeEntry(view, restored)).toBe(encodeEntry(view, entry));
   });
 
   it.each<Record<string, Cell>>([{ ano: 1 }, { cidade: null, ano: 1 }])(

@@ -1,10 +1,11 @@
 // One view, ready for rows: its columns, aggregates and open entries; and the state that all views of a task form.
 import {
-  ACCUMULATOR_BYTES,
   cellText,
-  ENTRY_FRAME_BYTES,
   encodeGroup,
   isTimeWindow,
+  largestEntryBytes,
+  sharedAccumulators,
+  type FeatureSpec,
   type Pipeline,
   type Row,
   type View,
@@ -58,9 +59,12 @@ export class ViewState {
   readonly sessions: SessionStore | null = null;
   /** Null for windows that are not of time, and for sessions. */
   readonly windows: FixedWindows | null = null;
+  /** One for each accumulator of an entry, in its order. */
   readonly aggregates: readonly Aggregate<unknown>[];
+  /** One for each feature: several may read the same accumulator. */
+  readonly results: readonly { readonly place: number; readonly aggregate: Aggregate<unknown> }[];
   readonly json: FeatureJson;
-  /** A feature's column, null for `*`. */
+  /** An accumulator's column, null for `*`. */
   private readonly columns: readonly (string | null)[];
   /** What an entry takes beside its group's text and its accumulators. */
   private readonly frameBytes: number;
@@ -79,9 +83,12 @@ export class ViewState {
       this.windows = fixedWindows(window);
       this.store = new WindowStore(this.windows);
     }
-    this.aggregates = view.features.map((feature) => aggregateFor(feature, types.get(feature.column) ?? null));
-    this.columns = view.features.map((feature) => (feature.column === '*' ? null : feature.column));
-    this.frameBytes = (this.sessions === null ? ENTRY_BYTES : SESSION_BYTES) + 8 * view.features.length;
+    const { accumulators, places } = sharedAccumulators(view.features);
+    const of = (feature: FeatureSpec) => aggregateFor(feature, types.get(feature.column) ?? null);
+    this.aggregates = accumulators.map(of);
+    this.results = view.features.map((feature, i) => ({ place: places[i]!, aggregate: of(feature) }));
+    this.columns = accumulators.map((feature) => (feature.column === '*' ? null : feature.column));
+    this.frameBytes = (this.sessions === null ? ENTRY_BYTES : SESSION_BYTES) + 8 * accumulators.length;
     this.json = {
       head: `{"view":${JSON.stringify(view.name)},"key":{`,
       columns: view.groupBy.map(member),
@@ -103,7 +110,7 @@ export class ViewState {
 
   /** The most that one entry takes as a record. */
   get largestEntryBytes(): number {
-    return this.view.features.reduce((sum, { aggregate }) => sum + ACCUMULATOR_BYTES[aggregate], ENTRY_FRAME_BYTES);
+    return largestEntryBytes(this.view.features);
   }
 
   /** The most entries that one row changes: of a session, the one that it makes of the two that it may join. */
