@@ -1,7 +1,7 @@
 // One case of `npm run bench -- windows`: rows of one partition in a real Kafka through the aggregator's task, as the
 // service runs it (transactions, changelog, features), then its restore. A process of its own, so that memory is its own.
 // Prints one line of JSON. `windows-case.mjs KIND GROUPS ROWS SEED`, with --expose-gc.
-import { allTopicSettings, encodeControl, parsePipelineFile, pipelineTopics, rowEncoder } from '#contracts';
+import { allTopicSettings, encodeControl, groupIds, parsePipelineFile, pipelineTopics, rowEncoder } from '#contracts';
 import { KafkaClient } from '#kafka';
 import { AggregatorMetrics } from '#runtime';
 import { GroupBy } from '#windowing';
@@ -95,6 +95,8 @@ const context = {
 /** The aggregator's loop over the log, a fetch of so many records at a time. */
 async function aggregate(client, task) {
   const [{ end }] = await client.offsets(topics.rows);
+  // The service's task runs in a joined group; here nothing else has waited for a new Kafka's group coordinator.
+  await client.committedOffsets(groupIds.rows(PREFIX, pipeline.name), topics.rows);
   let next = await task.acquire(context);
   while (next < end) {
     const records = [];
