@@ -7,7 +7,7 @@ interface Diff {
   changed: number;
   unchanged: number;
   missing: number;
-  items: { key: Record<string, string>; feature: string; old: string | null; new: string | null }[];
+  items: { key: Record<string, string>; feature: string; old: string | number | null; new: string | number | null }[];
   truncated?: true;
 }
 type Rehearsed = HttpAnswer['body'] & {
@@ -83,7 +83,7 @@ describe('the same file, many files, rehearsals', () => {
     // Missing: what the earlier tests left, and C.
     expect(diff).toMatchObject({ added: 1, changed: 1, unchanged: 1, missing: known + 1 });
     expect(diff.items).toContainEqual({ key: { cidade: 'B' }, feature: 'capital_social_total', old: '20', new: '25' });
-    expect(diff.items).toContainEqual({ key: { cidade: 'D' }, feature: 'quantidade_empresas', old: null, new: '2' });
+    expect(diff.items).toContainEqual({ key: { cidade: 'D' }, feature: 'quantidade_empresas', old: null, new: 2 });
     expect(body.diff.aberturas_por_dia).toEqual({ not_comparable: true });
     expect(await everything(stack)).toEqual(before);
     // The run keeps the document; a second rehearsal is a run of its own, and so is the real one.

@@ -3,13 +3,14 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { isLoopback, type ServiceConfig } from './config.js';
 import { guardRequests } from './guard.js';
-import { PROBLEM_TYPE, problemText } from './problem-document.js';
+import { NotFoundFilter } from './not-found.filter.js';
+import { discardRest, PROBLEM_TYPE, problemText, type ProblemDocument } from './problem-document.js';
 
 const HEADERS_MS = 15_000;
 const CHECK_MS = 5_000;
@@ -17,6 +18,7 @@ const KEEP_ALIVE_MS = 65_000;
 /** Longer than the longest `wait` (300 s), during which nothing passes over a connection. */
 const IDLE_MS = 360_000;
 const BODY_GRACE_MS = 60_000;
+const MAX_PARAMETER = 16 * 1024;
 
 /**
  * Fastify's options with every time limit set. Bodies have limits of their own (`bodyMs` and a minimum of bytes per
@@ -28,7 +30,9 @@ export function httpOptions(limits: Pick<ServiceConfig['limits'], 'bodyMs'>): Fa
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: IDLE_MS,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 300 },
+    // As long as headers may be: an id that is too long for any run is unknown, like every other that nobody has.
+    routerOptions: { maxParamLength: MAX_PARAMETER },
+    frameworkErrors: answerBadAddress,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
     clientErrorHandler: answerBrokenRequest,
   } as FastifyServerOptions;
@@ -36,8 +40,9 @@ export function httpOptions(limits: Pick<ServiceConfig['limits'], 'bodyMs'>): Fa
 
 export const httpAdapter = (config: ServiceConfig): FastifyAdapter => new FastifyAdapter(httpOptions(config.limits));
 
-/** Puts headers and guard before every route. To be called before the application is initialised. */
+/** Puts headers and guard before every route, and an answer behind them. To be called before the application is initialised. */
 export async function secure(app: NestFastifyApplication, config: ServiceConfig, logger: Logger): Promise<void> {
+  app.useGlobalFilters(new NotFoundFilter());
   await secureServer(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, config, logger);
 }
 
@@ -54,6 +59,7 @@ export async function secureServer(fastify: FastifyInstance, config: ServiceConf
     // Whether it is reached by TLS is for what stands in front of it to say.
     strictTransportSecurity: false,
   });
+  refuseRepeated(fastify);
   if (clients !== null) {
     await fastify.register(rateLimit, { global: false });
     guardRequests(fastify, { clients, requestsPerMinute: limits.clientRequestsPerMinute });
@@ -63,6 +69,32 @@ export async function secureServer(fastify: FastifyInstance, config: ServiceConf
       'CAUDAL_ALLOW_OPEN=yes: everybody who reaches this port may use it, nobody is asked for a token',
     );
   }
+}
+
+/** An address that cannot be decoded: the router gives up on it before any hook or route. */
+function answerBadAddress(error: { statusCode?: number }, request: FastifyRequest, reply: FastifyReply): void {
+  const detail = 'the address cannot be read: % must be followed by two hexadecimal digits, of UTF-8';
+  refuse(request, reply, { status: error.statusCode ?? 400, code: 'bad_address', detail });
+}
+
+const ONCE = ['host', 'content-type', 'authorization'];
+
+/**
+ * Of a header that comes twice Node takes the first. What stands before us may take the second: then the two would
+ * speak of different requests.
+ */
+function refuseRepeated(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', async (request, reply) => {
+    const names = request.raw.rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
+    const name = ONCE.find((one) => names.indexOf(one) !== names.lastIndexOf(one));
+    if (name === undefined) return undefined;
+    return refuse(request, reply, { status: 400, code: 'repeated_header', detail: `send the header ${name} once` });
+  });
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemDocument): FastifyReply {
+  discardRest(request.raw);
+  return reply.status(problem.status).type(PROBLEM_TYPE).send(problemText(problem));
 }
 
 /** What Node could not read as a request. A connection that has an answer under way is only closed. */

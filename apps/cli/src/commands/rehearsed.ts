@@ -4,8 +4,8 @@ import { table, type Terminal } from '../terminal.js';
 interface Difference {
   key: Record<string, string>;
   feature: string;
-  old: string | null;
-  new: string | null;
+  old: string | number | null;
+  new: string | number | null;
 }
 type ViewDiff =
   | { not_comparable: true }
@@ -32,7 +32,7 @@ export function diffText({ diff }: Rehearsed, { paint }: Terminal): string {
     if (items.length === 0) continue;
     const rows = items
       .slice(0, SHOWN)
-      .map((item) => [Object.values(item.key).join(' '), item.feature, item.old ?? '', item.new ?? '']);
+      .map((item) => [Object.values(item.key).join(' '), item.feature, String(item.old ?? ''), String(item.new ?? '')]);
     parts.push(table(['group', 'feature', 'in Redis', 'in the file'], rows));
     if (items.length > SHOWN) parts.push(`... ${items.length - SHOWN} more (--json shows all)`);
   }

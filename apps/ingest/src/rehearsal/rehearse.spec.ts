@@ -106,9 +106,23 @@ describe('Rehearsal', () => {
       items: [
         { key: { cidade: 'more' }, feature: 'capital_social_medio', old: '4', new: '5' },
         { key: { cidade: 'more' }, feature: 'capital_social_total', old: '4', new: '5' },
-        { key: { cidade: 'new' }, feature: 'quantidade_empresas', old: null, new: '1' },
+        { key: { cidade: 'new' }, feature: 'quantidade_empresas', old: null, new: 1 },
         { key: { cidade: 'new' }, feature: 'capital_social_medio', old: null, new: '9' },
         { key: { cidade: 'new' }, feature: 'capital_social_total', old: null, new: '9' },
+      ],
+    });
+  });
+
+  it('tells counts as numbers, whatever Redis holds as text', async () => {
+    const rows: [string, string | null][] = [
+      ['more', '5'],
+      ['odd', '5'],
+    ];
+    const { diff } = await rehearse(rows, { more: values('4', '5', '5'), odd: values('many', '5', '5') });
+    expect(diff.empresas_por_cidade).toMatchObject({
+      items: [
+        { key: { cidade: 'more' }, feature: 'quantidade_empresas', old: 4, new: 1 },
+        { key: { cidade: 'odd' }, feature: 'quantidade_empresas', old: 'many', new: 1 },
       ],
     });
   });

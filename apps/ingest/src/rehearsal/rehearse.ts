@@ -21,11 +21,12 @@ interface ResultItem {
   window: FeatureRecord['window'];
   features: Record<string, FeatureValue>;
 }
+/** Counts are numbers, as in all JSON; everything else is the text that Redis has. */
 interface DiffItem {
   key: Record<string, string>;
   feature: string;
-  old: string | null;
-  new: string | null;
+  old: string | number | null;
+  new: string | number | null;
 }
 type ViewDiff =
   | { not_comparable: true }
@@ -138,7 +139,15 @@ function compareHash(record: FeatureRecord, view: View, old: ReadonlyMap<string,
     const value = record.features[name] ?? null;
     const next = value === null ? null : featureText(value);
     const before = old?.get(name) ?? null;
-    if (before !== next) items.push({ key: record.key, feature: name, old: before, new: next });
+    if (before === next) continue;
+    const isCount = typeof value === 'number';
+    const held = isCount && before !== null ? countOf(before) : before;
+    items.push({ key: record.key, feature: name, old: held, new: isCount ? value : next });
   }
   return items;
+}
+
+/** The count that a text of Redis' says; another job may have left anything there. */
+function countOf(text: string): number | string {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }

@@ -34,6 +34,12 @@ describe('openBody', () => {
     expect((await receive(two, gzip)).toString()).toBe('one two');
   });
 
+  it('gives no bytes of a body of 0 bytes, also when it is called gzip', async () => {
+    expect((await receive('')).length).toBe(0);
+    expect((await receive('', gzip)).length).toBe(0);
+    expect((await receive(gzipSync(''), gzip)).length).toBe(0);
+  });
+
   it('refuses by the headers alone, before a byte is read', async () => {
     const refused = async (headers: Record<string, string>) => {
       const { raw, request } = requestOf(headers);

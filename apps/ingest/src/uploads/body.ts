@@ -141,6 +141,8 @@ async function* decoded(
     }
     await flowing;
   } catch (error) {
+    // No byte at all is an empty body whatever it is called, not a damaged gzip.
+    if (gzip && counted.bytes === 0 && isZlibError(error)) return;
     throw bodyProblem(error, end);
   } finally {
     out.destroy();
@@ -201,11 +203,13 @@ const tooManyFiles = (): Problem =>
 const incomplete = (reason: string): Problem =>
   new Problem(400, 'body_incomplete', `the body did not arrive whole (${reason}): send it again`);
 
+const isZlibError = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('Z_') === true;
+
 function bodyProblem(error: unknown, end: AbortSignal): Problem {
   if (error instanceof Problem) return error;
   if (end.reason instanceof Problem) return end.reason;
   const { code = '', name, message } = error as { code?: string; name: string; message: string };
-  if (code.startsWith('Z_')) {
+  if (isZlibError(error)) {
     return new Problem(
       400,
       'bad_gzip',
