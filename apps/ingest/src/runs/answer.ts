@@ -24,12 +24,14 @@ export async function shownRunWithProfile(run: StoredRun, parts: RunParts): Prom
 
 /**
  * The status of an upload's answer. Throws a {@link Problem} for a run that ended badly: `rejected` 422 (also without
- * `wait`), `failed` 503 when retriable else 500 (413 for a rehearsal with too many groups), `cancelled` 409.
+ * `wait`), `failed` 503 when retriable else 500 (413 for a rehearsal with too many groups), `cancelled` 409. Bytes that
+ * are known for good answer their run with 200 however it ended: sending them again changes nothing.
  */
 export function answerOf(
   run: StoredRun,
   how: { duplicate: boolean; waited: boolean },
 ): { status: number; headers: Record<string, string> } {
+  if (how.duplicate && run.rows.published > 0) return { status: 200, headers: { location: locationOf(run) } };
   if (run.state === 'rejected') throw problemOf(run, 422);
   // Known before the answer, and like a disk that was full while the body came.
   if (run.error?.code === 'disk_full') throw problemOf(run, 503);
