@@ -123,6 +123,11 @@ describe('checks of a pipeline file', () => {
       '.checks.a.check_statement',
       'outside a function',
     ],
+    [
+      '{ name: x, type: threshold_check, expression: "count()", min_threshold: 3, max_threshold: 2 }',
+      '.min_threshold',
+      'must not be above max_threshold (2)',
+    ],
     ['{ name: header, type: check, expression: "1" }', '.name', 'another check is called "header"'],
   ];
 
@@ -140,6 +145,16 @@ describe('checks of a pipeline file', () => {
   it('takes very large and very small numbers for bounds', () => {
     const bounds = 'min_threshold: 0.0000001, max_threshold: 1e30';
     expect(withChecks(`{ name: x, type: threshold_check, expression: "count()", ${bounds} }`).checks).toHaveLength(1);
+  });
+
+  it('takes bounds in the wrong order where they are expressions, and with the semantics of Airflow', () => {
+    const threshold = (rest: string) => `{ name: x, type: threshold_check, expression: "count()", ${rest} }`;
+    expect(withChecks(threshold('min_threshold: 3, max_threshold: "count()"')).checks).toHaveLength(1);
+    expect(withChecks(threshold('min_threshold: 3, max_threshold: 2, semantics: airflow')).checks).toHaveLength(1);
+  });
+
+  it("takes the run's own day for a reference", () => {
+    expect(withChecks('{ name: x, type: row_count_change, min_fraction: 1, days_back: 0 }').checks).toHaveLength(1);
   });
 
   it('takes an unusable tolerance with the semantics of Airflow, which drop it', () => {

@@ -1,6 +1,7 @@
 // The shape of one check of a pipeline file. Parameter names are those of Airflow's SQL checks and TFDV's skew and drift
 // comparisons. What crosses keys (columns, expressions, bounds) is checked in check-rules.ts.
 import { z } from 'zod';
+import { mapping, portable } from './schema-hints.js';
 
 const columnName = z.string().min(1);
 const expression = z
@@ -16,9 +17,10 @@ const bound = z
 const common = {
   name: z
     .string()
-    .regex(/^[\p{L}_][\p{L}\p{N}_.-]{0,127}$/u, {
+    .refine((text) => /^[\p{L}_][\p{L}\p{N}_.-]{0,127}$/u.test(text), {
       error: 'must begin with a letter and hold only letters, digits, _, . and -, at most 128 characters',
     })
+    .meta(portable.checkName)
     .describe('Names the check in the run and in a refusal'),
   severity: z
     .enum(['error', 'warn'])
@@ -63,9 +65,10 @@ const compared = {
     .int()
     .min(-3_650)
     .max(3_650)
-    .refine((days) => days !== 0, { error: 'must not be 0' })
     .optional()
-    .describe('Compare with the accepted upload of exactly the day run_date - n; the sign is ignored'),
+    .describe(
+      'Compare with the last accepted upload of exactly the day run_date - n (0: of that day itself); the sign is ignored',
+    ),
   on_missing_reference: z
     .enum(['pass', 'fail'])
     .optional()
@@ -167,10 +170,9 @@ export const checkSchema = z.discriminatedUnion(
         ...common,
         type: z.literal('interval_check'),
         ...compared,
-        metrics_thresholds: z
-          .record(z.string(), z.number().min(0))
-          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one metric' })
-          .describe('Expression: the ratio that it must stay below'),
+        metrics_thresholds: mapping(z.number().min(0), 'must name at least one metric').describe(
+          'Expression: the ratio that it must stay below',
+        ),
         ratio_formula: z
           .enum(['max_over_min', 'relative_diff', 'parent_diff'])
           .default('max_over_min')
@@ -203,20 +205,19 @@ export const checkSchema = z.discriminatedUnion(
       .strictObject({
         ...common,
         type: z.literal('column_check'),
-        column_mapping: z
-          .record(z.string(), z.partialRecord(z.enum(COLUMN_CHECK_NAMES), comparisonsSchema))
-          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one column' })
-          .describe('Column: null_check, distinct_check, unique_check (repeated values), min, max: what each must be'),
+        column_mapping: mapping(
+          z.partialRecord(z.enum(COLUMN_CHECK_NAMES), comparisonsSchema).meta({ minProperties: 1 }),
+          'must name at least one column',
+        ).describe('Column: null_check, distinct_check, unique_check (repeated values), min, max: what each must be'),
       })
       .describe('Nulls, distinct values, repeated values, smallest and largest value of columns'),
     z
       .strictObject({
         ...common,
         type: z.literal('table_check'),
-        checks: z
-          .record(z.string(), z.strictObject({ check_statement: expression }))
-          .refine((map) => Object.keys(map).length > 0, { error: 'must name at least one statement' })
-          .describe('Name: a statement that must hold on every row, or one over aggregates'),
+        checks: mapping(z.strictObject({ check_statement: expression }), 'must name at least one statement').describe(
+          'Name: a statement that must hold on every row, or one over aggregates',
+        ),
       })
       .describe('Statements that hold on every row; NULL counts as failing'),
     z

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { checkSchema } from './check-schema.js';
 import { DURATION_PATTERN, parseDurationMs } from './duration.js';
 import { LIMITS } from './limits.js';
+import { mapping, portable, unique } from './schema-hints.js';
 import { isTimeZone } from './time-zone.js';
 
 const DURATION_ERROR = { error: 'must be a duration such as 30s, 5m, 1h or 7d' };
@@ -136,15 +137,12 @@ const featureSchema = z.union(
 );
 
 export const viewSchema = z.strictObject({
-  group_by: z.array(columnName).min(1).describe('Required columns; rows with the same values are one group'),
+  group_by: unique(z.array(columnName).min(1)).describe('Required columns; rows with the same values are one group'),
   window: windowSchema.describe('Which rows of a group belong together'),
   emit: emit.optional(),
-  features: z
-    .record(z.string(), featureSchema)
-    .refine((map) => Object.keys(map).length > 0, {
-      error: 'must name at least one feature',
-    })
-    .describe('By name: one aggregate of one column each'),
+  features: mapping(featureSchema, 'must name at least one feature', portable.featureName).describe(
+    'By name: one aggregate of one column each',
+  ),
   redis: z
     .strictObject({
       key: z
@@ -159,18 +157,17 @@ export const viewSchema = z.strictObject({
     .describe('Where the features are written'),
 });
 
-const oneCharacter = z
-  .string()
-  .refine((text) => text.length === 1 && text > ' ' && text <= '~', { error: 'must be one printable ASCII character' });
+const oneCharacter = z.string().regex(/^[!-~]$/, { error: 'must be one printable ASCII character' });
 
 const sourceSchema = z.strictObject({
-  columns: z.record(z.string(), columnSchema).describe('The columns by name, in any order of the file'),
+  columns: z
+    .record(z.string(), columnSchema)
+    .meta({ minProperties: 1, propertyNames: portable.columnName })
+    .describe('The columns by name, in any order of the file'),
   event_time: columnName
     .optional()
     .describe("A required timestamp column that dates the row; without it the run's created_at does"),
-  key: z
-    .array(columnName)
-    .min(1)
+  key: unique(z.array(columnName).min(1))
     .optional()
     .describe("Columns that key the rows topic; default: the first view's group_by"),
   max_error_fraction: z
@@ -203,9 +200,7 @@ const sourceSchema = z.strictObject({
     .describe(
       'auto: "," only where values of decimal columns end in a comma and digits and none in a point and digits, in the first 64 KiB',
     ),
-  header: z
-    .array(columnName)
-    .min(1)
+  header: unique(z.array(columnName).min(1))
     .optional()
     .describe('Names of the columns, of a file that has no header line; then its first line is a row'),
   comment: oneCharacter.optional().describe('Lines that begin with it are left out'),
@@ -245,12 +240,9 @@ export const pipelineSchema = z.strictObject({
     })
     .describe("The file's own name without .yaml: a-z, digits and -, at most 41 characters"),
   source: sourceSchema.describe('What a file of this kind holds, how it is written, and which rows are good'),
-  views: z
-    .record(z.string(), viewSchema)
-    .refine((map) => Object.keys(map).length > 0, {
-      error: 'must name at least one view',
-    })
-    .describe('By name: how rows are grouped and what is computed of them'),
+  views: mapping(viewSchema, 'must name at least one view', portable.viewName).describe(
+    'By name: how rows are grouped and what is computed of them',
+  ),
   checks: z.array(checkSchema).max(LIMITS.columns).default([]).describe('What a file must pass before it is published'),
   schedule: scheduleSchema.optional(),
   retries: z
