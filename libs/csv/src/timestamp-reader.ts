@@ -13,7 +13,7 @@ export function timestampReader(format: string | null, timeZone: string): (text:
   const zone = timeZone === 'UTC' ? null : new LocalZone(timeZone);
   if (format === null) return (text) => within(timestampMs(text, zone));
   const parts = formatParts(format);
-  const local = fixedReader(parts) ?? luxonReader(format);
+  const local = fixedReader(parts) ?? luxonReader(format, parts);
   if (zone === null || statesZone(parts)) return (text) => within(local(text));
   if (statesDayOnly(parts)) return (text) => within(zone.startOfDayMs(local(text)));
   return (text) => within(zone.instantMs(local(text)));
@@ -22,9 +22,15 @@ export function timestampReader(format: string | null, timeZone: string): (text:
 const within = (ms: number): number => (ms >= FIRST_MS && ms <= LAST_MS ? ms : NaN);
 
 /** Any pattern, at Luxon's speed. English names of months and days; without a zone, as if in UTC. */
-function luxonReader(format: string): (text: string) => number {
-  return (text) => DateTime.fromFormat(text, format, { zone: 'utc', locale: 'en-US' }).toMillis();
+function luxonReader(format: string, parts: readonly FormatPart[]): (text: string) => number {
+  const read = (text: string) => DateTime.fromFormat(text, format, { zone: 'utc', locale: 'en-US' }).toMillis();
+  if (!parts.some(({ token, text }) => token && text.startsWith('h'))) return read;
+  // Luxon takes 13:00 AM for one in the afternoon: an hour of a half day is one of 1 to 12, or the text is in doubt.
+  const halves = patternOf(parts, ({ text }) => HOURS_OF_HALF[text] ?? digits(text) ?? '.{1,12}?');
+  return (text) => (halves.test(text) ? read(text) : NaN);
 }
+
+const HOURS_OF_HALF: Readonly<Record<string, string>> = { h: '(?:0?[1-9]|1[0-2])', hh: '(?:0[1-9]|1[0-2])' };
 
 /** Tokens of digits: how many at least and at most. */
 const DIGITS: Readonly<Record<string, readonly [number, number]>> = {
@@ -47,12 +53,7 @@ function fixedReader(parts: readonly FormatPart[]): ((text: string) => number) |
   const tokens = parts.filter(({ token }) => token).map(({ text }) => text);
   const letters = tokens.map((token) => token[0]!);
   if (!tokens.every((token) => Object.hasOwn(DIGITS, token)) || new Set(letters).size !== letters.length) return null;
-  const source = parts.map(({ token, text }) => {
-    if (!token) return text.replaceAll(/[^A-Za-z0-9 ]/g, (sign) => `\\${sign}`);
-    const [least, most] = DIGITS[text]!;
-    return least === most ? `(\\d{${least}})` : `(\\d{${least},${most}})`;
-  });
-  const pattern = new RegExp(`^${source.join('')}$`);
+  const pattern = patternOf(parts, ({ text }) => `(${digits(text)!})`);
   const place = (letter: string) => letters.indexOf(letter) + 1;
   const [year, month, day, hour, minute, second, ms] = [...'yMdHmsS'].map(place) as [number, ...number[]];
   return (text) => {
@@ -63,4 +64,18 @@ function fixedReader(parts: readonly FormatPart[]): ((text: string) => number) |
     if (h > 23 || m > 59 || s > 59) return NaN;
     return dayOfMs(part(year), part(month), part(day)) + h * 3_600_000 + m * 60_000 + s * 1_000 + part(ms);
   };
+}
+
+/** The digits that a token stands for; null for one that is not of digits alone, or of any number of them. */
+function digits(token: string): string | null {
+  const counts = DIGITS[token];
+  return counts ? `\\d{${counts.join(',')}}` : null;
+}
+
+/** The whole text: signs as they are, tokens by `source`. */
+function patternOf(parts: readonly FormatPart[], source: (token: FormatPart) => string): RegExp {
+  const sources = parts.map((part) =>
+    part.token ? source(part) : part.text.replaceAll(/[^A-Za-z0-9 ]/g, (sign) => `\\${sign}`),
+  );
+  return new RegExp(`^${sources.join('')}$`);
 }
