@@ -106,6 +106,20 @@ describe('the same file, many files, rehearsals', () => {
     expect(answer.body.checks).toHaveLength(2);
   }, 60_000);
 
+  it('keeps the rows that a rehearsed file would lose', async () => {
+    const lines = [
+      company(1, 'boa', 1),
+      company(2, 'má', -2),
+      ...Array.from({ length: 18 }, (_, n) => company(n, 'boa')),
+    ];
+    const { body } = await stack.upload(fileOf(lines), { query: 'wait=60&save_to_db=false' });
+    expect(body).toMatchObject({ state: 'completed', rows: { read: 20, accepted: 19, rejected: 1, published: 0 } });
+    const letters = (await stack.request(`/v1/runs/${body.id}/dead-letters`)).body as unknown as { items: object[] };
+    expect(letters.items).toEqual([
+      expect.objectContaining({ upload: body.id, row: 2, line: 3, column: 'capital_social', code: 'range' }),
+    ]);
+  }, 60_000);
+
   it('lists at most 10,000 items a view, and refuses more than 200,000 groups', async () => {
     const many = await stack.upload(companies(10_500, 10_500, 'grupo'), { query: 'wait=120&save_to_db=false' });
     const body = many.body as Rehearsed;

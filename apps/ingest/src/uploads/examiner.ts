@@ -238,7 +238,7 @@ export class Examiner {
       try {
         return await refusedRows.write(run, spool.typedPath(run.id));
       } catch (error) {
-        log.warn({ err: error, run: run.id }, 'dead letters of a refused file could not be written');
+        log.warn({ err: error, run: run.id }, 'dead letters could not be written');
         if (stop.aborted || (error as { retriable?: boolean }).retriable !== true) return null;
         await sleep(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
       }
@@ -258,6 +258,10 @@ export class Examiner {
         onRetry: ({ message }) => this.event(id, { type: 'step_retried', step: 'aggregate', message }),
         stop,
       });
+      // Which rows a file would lose is what its rehearsal is for.
+      const range = await this.writeDeadLetters(store.get(id)!);
+      if (stop.aborted || this.isOver(id)) return;
+      this.event(id, { type: 'dead_letters', range });
       await store.apply(id, { type: 'rehearsed', parts, late, at: now() });
       await spool.remove(id);
     } catch (error) {

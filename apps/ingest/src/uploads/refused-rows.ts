@@ -1,4 +1,5 @@
-// Dead letters of a refused file: written after the verdict, the first 10,000, so that its sender can see why.
+// Dead letters of a file that is not published, refused or rehearsed: written after the verdict, the first 10,000, so that
+// its sender can see why.
 import { LIMITS, pipelineTopics, type StoredRun, type TopicRange } from '#contracts';
 import { partitionForKey, type OutRecord } from '#kafka';
 import type { KeptProducer } from '../runs/kept-producer.js';
