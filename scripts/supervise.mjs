@@ -5,6 +5,8 @@ import { Closing, howItEnded, isClosing } from './processes.mjs';
 const deathsMax = 5;
 const withinMs = 60_000;
 const firstWaitMs = 500;
+/** How a service ends whose configuration or pipeline files are wrong: only a person can mend that. */
+const wrongConfigCode = 2;
 
 /** How long to wait before the next start, of the times (ms) of its deaths so far; undefined: give up. Pure. */
 export function waitBeforeRestartMs(deathTimesMs, nowMs) {
@@ -14,13 +16,16 @@ export function waitBeforeRestartMs(deathTimesMs, nowMs) {
 
 /**
  * Restarts `program` (see restartable in processes.mjs) whenever it ends. Never resolves; rejects with its last lines
- * when it died 5 times within 60 s, with Closing when everything is being stopped.
+ * when it died 5 times within 60 s, or at once when its configuration is wrong; with Closing when everything is being
+ * stopped.
  */
 export async function keepRunning({ name, program, say }) {
   const deathTimesMs = [];
   for (;;) {
     const ended = await program.exited;
     if (isClosing()) throw new Closing(`${name} was stopped.`);
+    if (ended.code === wrongConfigCode)
+      throw new Error([`${name} did not start:`, ...program.lastLines()].join('\n  '));
     const nowMs = performance.now();
     deathTimesMs.push(nowMs);
     const waitMs = waitBeforeRestartMs(deathTimesMs, nowMs);

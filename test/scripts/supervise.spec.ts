@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { tryLock } from '../../scripts/lock.mjs';
 import { briefLine, briefReasons, originOf } from '../../scripts/services.mjs';
-import { waitBeforeRestartMs } from '../../scripts/supervise.mjs';
+import { keepRunning, waitBeforeRestartMs } from '../../scripts/supervise.mjs';
 
 describe('waitBeforeRestartMs', () => {
   it('waits longer with each death in a row and gives up at the fifth within a minute', () => {
@@ -18,6 +18,22 @@ describe('waitBeforeRestartMs', () => {
   it('forgets deaths older than a minute', () => {
     expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 62_999], 62_999)).toBe(1000);
     expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 63_000], 63_000)).toBe(500);
+  });
+});
+
+describe('keepRunning', () => {
+  it('does not restart a service whose configuration is wrong, and shows its words', async () => {
+    let restarts = 0;
+    const program = {
+      pid: 1,
+      exited: Promise.resolve({ code: 2, signal: null }),
+      lastLines: () => ['ingest cannot start:', 'CAUDAL_PARTITIONS="x" must be a whole number'],
+      restart: async () => void restarts++,
+    };
+    const said: string[] = [];
+    const kept = keepRunning({ name: 'ingest', program, say: (line) => said.push(line) });
+    await expect(kept).rejects.toThrow(/^ingest did not start:\n {2}ingest cannot start:\n {2}CAUDAL_PARTITIONS/);
+    expect([restarts, said]).toEqual([0, []]);
   });
 });
 
