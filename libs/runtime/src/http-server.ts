@@ -77,7 +77,7 @@ function answerBadAddress(error: { statusCode?: number }, request: FastifyReques
   refuse(request, reply, { status: error.statusCode ?? 400, code: 'bad_address', detail });
 }
 
-const ONCE = ['host', 'content-type', 'authorization'];
+const ONCE = ['host', 'content-type'];
 
 /**
  * Of a header that comes twice Node takes the first. What stands before us may take the second: then the two would

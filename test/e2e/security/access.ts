@@ -97,9 +97,14 @@ export function accessSpecs(stack: () => Stack): void {
 
   it('16.5.3 fails closed: a request that cannot be read is refused, and opens nothing', async () => {
     const { port } = stack().service('ingest');
-    const twice = `Authorization: Bearer ${'x'.repeat(40)}\r\nAuthorization: Bearer ${TOKENS.all}\r\n`;
     const head = `GET /v1/runs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`;
-    expect(await rawExchange(port, `${head}${twice}\r\n`)).toMatch(/^HTTP\/1.1 401 /);
+    for (const [first, second] of [
+      ['x'.repeat(40), TOKENS.all],
+      [TOKENS.all, 'x'.repeat(40)],
+    ]) {
+      const twice = `Authorization: Bearer ${first}\r\nAuthorization: Bearer ${second}\r\n`;
+      expect(await rawExchange(port, `${head}${twice}\r\n`)).toMatch(/^HTTP\/1.1 401 /);
+    }
     expect(await rawExchange(port, 'GET /v1/runs HTTP/9.9\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
     expect(await rawExchange(port, `${head}X: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
     expect(await rawExchange(port, 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(
