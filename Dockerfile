@@ -31,5 +31,6 @@ EXPOSE 8080 8090 8091
 USER node
 # Ready, not merely alive: Compose restarts nobody for being unhealthy, and `up --wait` is to end when work can be done.
 HEALTHCHECK --interval=5s --timeout=4s --start-period=90s --retries=6 CMD ["node", "scripts/container-health.mjs"]
-# exec: no shell stands between a stop's SIGTERM and node, which ends what it has begun.
-CMD ["sh", "-c", "exec node dist/apps/$SERVICE/src/main.js"]
+# As `npm run start:ingest` does, flags included. It begins with exec: no shell stands between a stop's SIGTERM and node,
+# which ends what it has begun.
+CMD ["sh", "-c", "eval \"$(node -p \"require('./package.json').scripts['start:$SERVICE']\")\""]

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRedis } from '#redis';
+import { serviceArgs } from '../scripts/service-command.mjs';
 import { plain } from './make-rows.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -20,7 +21,7 @@ const VARIABLES = {
 export async function startCaudal() {
   const stateDir = mkdtempSync(join(tmpdir(), 'caudal-bench-'));
   const children = Object.entries(PORTS).map(([name, port]) =>
-    spawn(process.execPath, [join(root, 'dist', 'apps', name, 'src', 'main.js')], {
+    spawn(process.execPath, serviceArgs(root, name), {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {

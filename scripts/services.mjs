@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { projectNode } from './install.mjs';
 import { launch, restartable } from './processes.mjs';
 import { dim, red, yellow } from './say.mjs';
+import { serviceArgs } from './service-command.mjs';
 
 /** In the order in which they are started; the port's variable and its usual value. */
 export const services = [
@@ -53,7 +54,7 @@ export function startService({ name, root, env, logDir, say }) {
     launch({
       name,
       command: projectNode(root),
-      args: [join(root, 'dist', 'apps', name, 'src', 'main.js')],
+      args: serviceArgs(root, name),
       cwd: root,
       env,
       logFile: join(logDir, `${name}.log`),

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { pipelineTopics, type Run } from '#contracts';
 import { KafkaClient, type KafkaRecord, type TopicSpec } from '#kafka';
 import { openTestRedis, type TestRedis } from '../../libs/redis/src/testing.js';
+import { serviceArgs } from '../../scripts/service-command.mjs';
 
 export type ServiceName = 'ingest' | 'aggregator' | 'feature-writer';
 const PORT_VARIABLES = {
@@ -91,8 +92,7 @@ export class Service {
   }
 
   start(extraNodeArgs: string[] = [], extraEnv: Record<string, string> = {}): void {
-    const main = `dist/apps/${this.name}/src/main.js`;
-    const args = [...this.nodeArgs, ...extraNodeArgs, '--enable-source-maps', main];
+    const args = [...this.nodeArgs, ...extraNodeArgs, '--enable-source-maps', ...serviceArgs('.', this.name)];
     const child = spawn(process.execPath, args, {
       env: { ...this.env, ...extraEnv },
       stdio: ['ignore', 'pipe', 'pipe'],

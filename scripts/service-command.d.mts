@@ -1,0 +1,1 @@
+export function serviceArgs(root: string, name: string): string[];
