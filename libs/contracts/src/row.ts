@@ -21,11 +21,14 @@ export function rowEncoder(
   pipeline: Pipeline,
 ): (cells: readonly Cell[], upload: string, row: number, time: number) => string {
   const names = pipeline.columns.map((column) => `${JSON.stringify(column.name)}:`);
+  // Only a string's text may need escapes: what numbers and times are written with never does.
+  const isFree = pipeline.columns.map(({ type }) => type === 'string');
   return (cells, upload, row, time) => {
     let json = '{';
     for (let i = 0; i < names.length; i++) {
       const cell = cells[i]!;
-      json += names[i]! + (typeof cell === 'string' ? JSON.stringify(cell) : String(cell)) + ',';
+      const text = typeof cell !== 'string' ? String(cell) : isFree[i]! ? JSON.stringify(cell) : `"${cell}"`;
+      json += names[i]! + text + ',';
     }
     return `${json}"_upload":"${upload}","_row":${row},"_time":${time}}`;
   };

@@ -42,7 +42,10 @@ export function timestampMs(text: string, zone: LocalZone | null = null): number
 
 /** ISO 8601 UTC with milliseconds of `ms`, which `text` stands for: often the text itself, or nearly. */
 export function timestampText(ms: number, text: string): string {
-  if (text.charCodeAt(10) === 0x54 && text.charCodeAt(19) === 0x5a) return `${text.slice(0, 19)}.000Z`;
+  if (text.charCodeAt(10) === 0x54) {
+    if (text.charCodeAt(19) === 0x5a) return `${text.slice(0, 19)}.000Z`;
+    if (text.length === 24 && text.charCodeAt(19) === 0x2e && text.charCodeAt(23) === 0x5a) return text;
+  }
   return new Date(ms).toISOString();
 }
 
