@@ -1,4 +1,9 @@
-export function waitBeforeRestartMs(deathTimesMs: number[], nowMs: number): number | undefined;
+export interface Death {
+  timeMs: number;
+  code: number | null;
+  signal: string | null;
+}
+export function waitBeforeRestartMs(deaths: Death[], nowMs: number): number | undefined;
 export function keepRunning(options: {
   name: string;
   program: {

@@ -1,4 +1,5 @@
-// Keeps programs running: one that dies is started again, later each time, and said; one that keeps dying ends it all.
+// Keeps programs running: one that dies is started again, later each time, and said; one that keeps dying by itself ends
+// it all.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Closing, howItEnded, isClosing } from './processes.mjs';
 
@@ -7,28 +8,34 @@ const withinMs = 60_000;
 const firstWaitMs = 500;
 /** How a service ends whose configuration or pipeline files are wrong: only a person can mend that. */
 const wrongConfigCode = 2;
+const longestWaitMs = 4000;
+const crashes = new Set(['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
 
-/** How long to wait before the next start, of the times (ms) of its deaths so far; undefined: give up. Pure. */
-export function waitBeforeRestartMs(deathTimesMs, nowMs) {
-  const recent = deathTimesMs.filter((timeMs) => timeMs > nowMs - withinMs).length;
-  return recent >= deathsMax ? undefined : firstWaitMs * 2 ** (recent - 1);
+/** Whether a program ended by itself: not killed by somebody, not asked to end. What others do says nothing about it. */
+const byItself = ({ code, signal }) => (signal ? crashes.has(signal) : code !== 0);
+
+/** How long to wait before the next start, of its deaths so far (`{timeMs, code, signal}`); undefined: give up. Pure. */
+export function waitBeforeRestartMs(deaths, nowMs) {
+  const recent = deaths.filter(({ timeMs }) => timeMs > nowMs - withinMs);
+  if (recent.filter(byItself).length >= deathsMax) return undefined;
+  return Math.min(firstWaitMs * 2 ** (recent.length - 1), longestWaitMs);
 }
 
 /**
  * Restarts `program` (see restartable in processes.mjs) whenever it ends. Never resolves; rejects with its last lines
- * when it died 5 times within 60 s, or at once when its configuration is wrong; with Closing when everything is being
- * stopped.
+ * when it died by itself 5 times within 60 s, or at once when its configuration is wrong; with Closing when everything
+ * is being stopped.
  */
 export async function keepRunning({ name, program, say }) {
-  const deathTimesMs = [];
+  const deaths = [];
   for (;;) {
     const ended = await program.exited;
     if (isClosing()) throw new Closing(`${name} was stopped.`);
     if (ended.code === wrongConfigCode)
       throw new Error([`${name} did not start:`, ...program.lastLines()].join('\n  '));
     const nowMs = performance.now();
-    deathTimesMs.push(nowMs);
-    const waitMs = waitBeforeRestartMs(deathTimesMs, nowMs);
+    deaths.push({ timeMs: nowMs, code: ended.code, signal: ended.signal });
+    const waitMs = waitBeforeRestartMs(deaths, nowMs);
     if (waitMs === undefined) {
       const what = `${name} ended ${deathsMax} times within ${withinMs / 1000} s (last: ${howItEnded(ended)}). Its last lines:`;
       throw new Error([what, ...program.lastLines()].join('\n  '));

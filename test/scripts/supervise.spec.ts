@@ -6,18 +6,28 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { tryLock } from '../../scripts/lock.mjs';
 import { briefLine, briefReasons, originOf } from '../../scripts/services.mjs';
-import { keepRunning, waitBeforeRestartMs } from '../../scripts/supervise.mjs';
+import { keepRunning, waitBeforeRestartMs, type Death } from '../../scripts/supervise.mjs';
 
 describe('waitBeforeRestartMs', () => {
+  const exit = (timeMs: number): Death => ({ timeMs, code: 1, signal: null });
+  const signal = (timeMs: number, name: string): Death => ({ timeMs, code: null, signal: name });
+  const waits = (deaths: Death[]): (number | undefined)[] =>
+    deaths.map(({ timeMs }, at) => waitBeforeRestartMs(deaths.slice(0, at + 1), timeMs));
+
   it('waits longer with each death in a row and gives up at the fifth within a minute', () => {
-    const deaths = [0, 1000, 2000, 3000, 4000];
-    const waits = deaths.map((nowMs, at) => waitBeforeRestartMs(deaths.slice(0, at + 1), nowMs));
-    expect(waits).toEqual([500, 1000, 2000, 4000, undefined]);
+    expect(waits([0, 1000, 2000, 3000, 4000].map(exit))).toEqual([500, 1000, 2000, 4000, undefined]);
+    expect(waits([0, 1, 2, 3, 4].map((timeMs) => signal(timeMs, 'SIGABRT'))).at(-1)).toBeUndefined();
+  });
+
+  it('never gives up a program that others kill or ask to end', () => {
+    const killed = [0, 1000, 2000, 3000, 4000, 5000].map((timeMs) => signal(timeMs, 'SIGKILL'));
+    expect(waits(killed)).toEqual([500, 1000, 2000, 4000, 4000, 4000]);
+    expect(waits([0, 1, 2, 3, 4].map((timeMs) => ({ timeMs, code: 0, signal: null }))).at(-1)).toBe(4000);
   });
 
   it('forgets deaths older than a minute', () => {
-    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 62_999], 62_999)).toBe(1000);
-    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 63_000], 63_000)).toBe(500);
+    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 62_999].map(exit), 62_999)).toBe(1000);
+    expect(waitBeforeRestartMs([0, 1000, 2000, 3000, 63_000].map(exit), 63_000)).toBe(500);
   });
 });
 
