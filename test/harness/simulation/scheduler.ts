@@ -8,11 +8,18 @@ export interface Owner {
   isDead: boolean;
 }
 
+interface Waiting {
+  owner: Owner;
+  /** Null: at any time. */
+  isDue: (() => boolean) | null;
+  resume: () => void;
+}
+
 export class Scheduler {
   readonly random: Random;
   /** Turns given so far. */
   steps = 0;
-  private waiting: { owner: Owner; resume: () => void }[] = [];
+  private waiting: Waiting[] = [];
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -23,9 +30,9 @@ export class Scheduler {
     return this.random.below(times) === 0;
   }
 
-  /** Resolves when it is this owner's turn. */
-  turn(owner: Owner): Promise<void> {
-    return new Promise((resume) => this.waiting.push({ owner, resume }));
+  /** Resolves when it is this owner's turn; `isDue`: not before that is true (else idle polls would take most turns). */
+  turn(owner: Owner, isDue: (() => boolean) | null = null): Promise<void> {
+    return new Promise((resume) => this.waiting.push({ owner, isDue, resume }));
   }
 
   /** Gives turns until `isOver`; `beforeTurn` may kill, stop and wake owners, and throws when it has lasted too long. */
@@ -41,7 +48,7 @@ export class Scheduler {
 
   /** Takes one of those who can go on; nobody, when all sleep. */
   private pick() {
-    const able = this.waiting.filter(({ owner }) => !owner.isStopped && !owner.isDead);
+    const able = this.waiting.filter(({ owner, isDue }) => !owner.isStopped && !owner.isDead && (isDue?.() ?? true));
     const chosen = able[this.random.below(Math.max(able.length, 1))];
     this.waiting = this.waiting.filter((one) => one !== chosen && !one.owner.isDead);
     return chosen;

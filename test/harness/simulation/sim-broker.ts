@@ -82,6 +82,11 @@ export class SimBroker implements Owner {
     return this.read(topic, partition, 0n, Number.MAX_SAFE_INTEGER).records;
   }
 
+  /** The last stable offset. */
+  end(topic: string, partition: number): bigint {
+    return BigInt(this.log(topic, partition).lastStable);
+  }
+
   /** At most `limit` records from `from`, below the last stable offset. `next` lies behind what was passed over. */
   read(topic: string, partition: number, from: bigint, limit: number) {
     const log = this.log(topic, partition);

@@ -14,6 +14,8 @@ export interface ProcessOptions extends Omit<SimClientOptions, 'owner' | 'name'>
   openTask(name: TaskName, client: KafkaClient): PartitionTask;
   /** The tasks that the group gives this process now: what the process knows is older. */
   assigned(process: SimProcess): TaskName[];
+  /** Rises with every assignment. */
+  rebalances(): number;
   /** An error that no fault explains: the simulation has found something. */
   onBug(error: unknown): void;
 }
@@ -52,9 +54,12 @@ export class SimProcess implements Owner {
 
   /** The group tells of a new assignment only when it is its turn to. */
   private async listen(): Promise<void> {
+    let heard = 0;
     for (;;) {
-      await this.scheduler.turn(this);
-      if (this.scheduler.oneIn(HEAR_ONE_IN)) this.hear();
+      await this.scheduler.turn(this, () => this.options.rebalances() > heard);
+      if (!this.scheduler.oneIn(HEAR_ONE_IN)) continue;
+      heard = this.options.rebalances();
+      this.hear();
     }
   }
 
@@ -104,6 +109,8 @@ export class SimProcess implements Owner {
       const batch = { records: fetched.records, next: fetched.next, highWatermark: fetched.end };
       if (batch.records.length > 0) await task.process(batch, context);
       next = batch.next;
+      const hasMore = (): boolean => context.signal.aborted || this.options.broker.end(topic, partition) > next;
+      await this.scheduler.turn(this, hasMore);
     }
   }
 }

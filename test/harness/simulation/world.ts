@@ -141,6 +141,7 @@ export class World {
       isOffsetRecord,
       openTask,
       assigned: (asking) => this.tasks.filter((task) => this.assignment.get(nameOf(task)) === asking),
+      rebalances: () => this.happened.rebalances,
       onBug: (error) => void this.bugs.push(error),
     });
     this.processes.push(process);
