@@ -63,16 +63,27 @@ export function startService({ name, root, env, logDir, say }) {
   return restartable({ open, graceMs });
 }
 
-/** 'ready', or in words what a service waits for. */
+/** Of one service: in words what it waits for (undefined: nothing), and why tasks of it have halted. */
 async function askReady(origin) {
   try {
     const answer = await fetch(`${origin}/health/ready`, { signal: AbortSignal.timeout(2000) });
-    if (answer.status === 200) return 'ready';
-    const body = await answer.json().catch(() => ({}));
-    return briefReasons(body.reasons) ?? `answers ${answer.status}`;
+    if (answer.status === 200) return { halted: [] };
+    const { reasons } = await answer.json().catch(() => ({}));
+    const halted = whyHalted(reasons);
+    return halted.length > 0 ? { halted } : { halted, state: briefReasons(reasons) ?? `answers ${answer.status}` };
   } catch {
-    return 'does not answer yet';
+    return { halted: [], state: 'does not answer yet' };
   }
+}
+
+/**
+ * What a person has to mend before halted tasks go on, each once; empty where a service waits for anything else. Waiting
+ * does not help such a task, and what helps (`caudal reset`) needs services that run. Pure.
+ */
+export function whyHalted(reasons) {
+  const word = 'task_halted: ';
+  if (!Array.isArray(reasons) || !reasons.every((reason) => String(reason).startsWith(word))) return [];
+  return [...new Set(reasons.map((reason) => /\((.*)\)$/s.exec(reason)?.[1] ?? reason.slice(word.length)))];
 }
 
 /** The first of a service's reasons, cut to one line, and how many more there are; undefined of none. Pure. */
@@ -84,16 +95,21 @@ export function briefReasons(reasons) {
 }
 
 /**
- * Resolves when all answer GET /health/ready with 200; says what is waited for when that is slow. `waiting`:
- * `[{name, origin, program}]`. Throws after 3 minutes with what was missing and their last lines.
+ * Resolves when all answer GET /health/ready with 200, or have only halted tasks left, which is said; says what is waited
+ * for when that is slow. `waiting`: `[{name, origin, program}]`. Throws after 3 minutes with what was missing and their
+ * last lines.
  */
 export async function untilReady({ waiting, say }) {
   const startedMs = performance.now();
   let saidMs = startedMs;
   for (;;) {
-    const states = await Promise.all(waiting.map(async (one) => ({ ...one, state: await askReady(one.origin) })));
-    const missing = states.filter(({ state }) => state !== 'ready');
-    if (missing.length === 0) return;
+    const states = await Promise.all(waiting.map(async (one) => ({ ...one, ...(await askReady(one.origin)) })));
+    const missing = states.filter(({ state }) => state !== undefined);
+    if (missing.length === 0) {
+      for (const { name, halted } of states)
+        for (const why of halted) say(`${red(`${name} has halted tasks:`)} ${why}`);
+      return;
+    }
     const nowMs = performance.now();
     const words = missing.map(({ name, state }) => `${name} (${state})`).join(', ');
     if (nowMs - startedMs > readyLimitMs) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { tryLock } from '../../scripts/lock.mjs';
-import { briefLine, briefReasons, originOf } from '../../scripts/services.mjs';
+import { briefLine, briefReasons, originOf, whyHalted } from '../../scripts/services.mjs';
 import { keepRunning, waitBeforeRestartMs, type Death } from '../../scripts/supervise.mjs';
 
 describe('waitBeforeRestartMs', () => {
@@ -101,6 +101,16 @@ describe('lines for the terminal', () => {
     expect(briefReasons(['a'.repeat(101)])).toBe(`${'a'.repeat(100)}...`);
     expect(briefReasons([])).toBeUndefined();
     expect(briefReasons(undefined)).toBeUndefined();
+  });
+
+  it('tells why tasks have halted, each reason once, where nothing else is waited for', () => {
+    const halted = (task: string, why: string): string => `task_halted: ${task} (${why})`;
+    const changed = 'the key columns were k and are now g (see the docs)';
+    const reasons = [halted('a/0', changed), halted('a/1', changed), halted('b/0', 'rows are lost')];
+    expect(whyHalted(reasons)).toEqual([changed, 'rows are lost']);
+    expect(whyHalted([...reasons, 'not_joined: a'])).toEqual([]);
+    expect(whyHalted([])).toEqual([]);
+    expect(whyHalted(undefined)).toEqual([]);
   });
 
   it('names an address that a client here can reach', () => {
